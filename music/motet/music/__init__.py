@@ -1,0 +1,1 @@
+"""The musical domain, with no machine learning in it: scores, MIDI files, keys, chords, meters, captions."""
