@@ -1,0 +1,1 @@
+"""Tokenizer, transformer, cached batched decoder, checkpoints and the default weights."""

@@ -1,0 +1,194 @@
+"""Scores to token ids and back: miditok's REMI, one stream for all programs, with byte-pair encoding inside bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+import symusic
+from miditok import REMI, TokenizerConfig, TokSequence
+
+from motet.music.error import InvalidInputError, NotFoundError
+from motet.music.meter import Meter
+from motet.music.score import DRUMS, Score
+
+BEGIN: Final = "BOS_None"
+END: Final = "EOS_None"
+PAD: Final = "PAD_None"
+
+METERS: Final = {2: (2, 3, 4), 4: (1, 2, 3, 4, 5, 6, 7), 8: (3, 4, 5, 6, 7, 8, 9, 12)}
+"""Beats a bar by denominator: the meters that the vocabulary holds."""
+
+
+def _config() -> TokenizerConfig:
+    return TokenizerConfig(
+        pitch_range=(21, 109),
+        # 12 positions a beat hold sixteenths and triplets alike; long notes are coarser.
+        beat_res={(0, 1): 12, (1, 2): 4, (2, 4): 2, (4, 12): 1},
+        num_velocities=8,
+        special_tokens=["PAD", "BOS", "EOS"],
+        use_tempos=True,
+        num_tempos=48,
+        tempo_range=(30, 280),
+        log_tempos=True,
+        use_time_signatures=True,
+        time_signature_range={denominator: list(beats) for denominator, beats in METERS.items()},
+        use_programs=True,
+        # A drum stroke has no length worth a token.
+        use_note_duration_programs=list(range(128)),
+        one_token_stream_for_programs=True,
+        remove_duplicated_notes=True,
+        delete_equal_successive_tempo_changes=True,
+        delete_equal_successive_time_sig_changes=True,
+        encode_ids_split="bar",
+    )
+
+
+class Tokenizer:
+    """A REMI vocabulary with learned merges that never cross a bar line.
+
+    Build one with ``train`` or ``load``. Ids 0, 1, 2 are padding, begin and end of sequence; ``encode`` and ``decode``
+    leave begin and end to the caller.
+    """
+
+    def __init__(self, remi: REMI) -> None:
+        self._remi = remi
+        self._base_names = {index: name for name, index in remi.vocab.items()}
+        self._expansions = tuple(self._expand(index) for index in range(len(self)))
+
+    @classmethod
+    def train(cls, scores: Iterable[Score], vocabulary: int) -> Tokenizer:
+        """Learns byte-pair merges on ``scores`` until the vocabulary holds ``vocabulary`` tokens."""
+        remi = REMI(_config())
+        if vocabulary <= len(remi.vocab):
+            raise InvalidInputError.of("vocabulary", f"must exceed the {len(remi.vocab)} base tokens", vocabulary)
+
+        bars: list[list[str]] = []  # miditok writes a base token as one character
+        for score in scores:
+            sequence = remi.encode(_to_symusic(score), encode_ids=False)
+            bars.append(remi._ids_to_bytes([bar.ids for bar in sequence.split_per_bars()], as_one_str=True))
+        remi.train(vocab_size=vocabulary, model="BPE", iterator=bars)
+        return cls(remi)
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Reads ``tokenizer.json`` from a checkpoint folder; NotFoundError if there is none."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise NotFoundError("TOKENIZER_NOT_FOUND", f"tokenizer: no file {path}", {"path": str(path)})
+        return cls(REMI(params=path))
+
+    def save(self, folder: Path) -> None:
+        """Writes ``tokenizer.json`` into ``folder``, which is made if needed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._remi.save(folder, filename="tokenizer.json")
+
+    def copy(self) -> Tokenizer:
+        """An independent tokenizer with the same vocabulary (miditok's objects are not thread-safe)."""
+        with TemporaryDirectory() as folder:
+            self.save(Path(folder))
+            return Tokenizer.load(Path(folder))
+
+    def __len__(self) -> int:
+        return len(self._remi)
+
+    @property
+    def pad_id(self) -> int:
+        """Id of the padding token."""
+        return int(self._remi.pad_token_id)
+
+    @property
+    def begin_id(self) -> int:
+        """Id with which every sequence starts."""
+        return int(self._remi.vocab[BEGIN])
+
+    @property
+    def end_id(self) -> int:
+        """Id that ends a piece."""
+        return int(self._remi.vocab[END])
+
+    @property
+    def tempos_bpm(self) -> tuple[float, ...]:
+        """The tempi of the vocabulary, ascending, in quarter notes a minute."""
+        return tuple(float(bpm) for bpm in self._remi.tempos)
+
+    def nearest_tempo_bpm(self, bpm: float) -> float:
+        """The tempo of the vocabulary nearest to ``bpm`` on a linear scale, as miditok rounds."""
+        tempos = np.asarray(self.tempos_bpm)
+        return float(tempos[int(np.argmin(np.abs(tempos - bpm)))])
+
+    def supports(self, meter: Meter) -> bool:
+        """Whether the vocabulary holds this meter."""
+        return meter.numerator in METERS.get(meter.denominator, ())
+
+    def expansion(self, token: int) -> tuple[str, ...]:
+        """The base REMI tokens, such as ``("Position_12", "Program_0")``, that ``token`` stands for."""
+        return self._expansions[token]
+
+    def encode(self, score: Score) -> list[int]:
+        """Token ids of a score, without begin and end.
+
+        Notes outside MIDI pitch 21..108 and meters that the vocabulary lacks are dropped by miditok's own rules.
+        """
+        return [int(token) for token in self._remi.encode(_to_symusic(score)).ids]
+
+    def decode(self, tokens: Sequence[int]) -> Score:
+        """The score that ``tokens`` stand for; begin, end and padding are skipped."""
+        special = {self.pad_id, self.begin_id, self.end_id}
+        names = [name for token in tokens if int(token) not in special for name in self._expansions[int(token)]]
+        return _from_symusic(self._remi.decode(TokSequence(tokens=names, ids=self._remi._tokens_to_ids(names))))
+
+    def _expand(self, token: int) -> tuple[str, ...]:
+        if not self._remi.is_trained:
+            return (self._base_names[token],)
+        learned = self._remi._model.id_to_token(token)
+        return tuple(self._remi._vocab_learned_bytes_to_tokens[learned])
+
+
+def _to_symusic(score: Score) -> symusic.Score:
+    result = symusic.Score(score.ppq)
+    for program in np.unique(score.program):
+        of_program = score.select(score.program == program)
+        track = symusic.Track(program=max(int(program), 0), is_drum=bool(program == DRUMS))
+        track.notes = symusic.Note.from_numpy(
+            time=of_program.onset.astype(np.int32),
+            duration=of_program.duration.astype(np.int32),
+            pitch=of_program.pitch.astype(np.int8),
+            velocity=of_program.velocity.astype(np.int8),
+        )
+        result.tracks.append(track)
+    for tick, bpm in zip(score.tempo_tick, score.tempo_bpm, strict=True):
+        result.tempos.append(symusic.Tempo(int(tick), float(bpm)))
+    for tick, meter in zip(score.meter_tick, score.meters, strict=True):
+        result.time_signatures.append(symusic.TimeSignature(int(tick), meter.numerator, meter.denominator))
+    return result
+
+
+def _from_symusic(decoded: symusic.Score) -> Score:
+    tracks = [track for track in decoded.tracks if len(track.notes)]
+    columns = [track.notes.numpy() for track in tracks]
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([np.zeros(0, np.int64), *(notes[name] for notes in columns)])
+
+    lengths = [len(track.notes) for track in tracks]
+    programs = [DRUMS if track.is_drum else track.program for track in tracks]
+    changes = {
+        "tempo_tick": np.array([tempo.time for tempo in decoded.tempos], np.int64),
+        "tempo_bpm": np.array([tempo.qpm for tempo in decoded.tempos], np.float64),
+    }
+    return Score(
+        ppq=decoded.ticks_per_quarter,
+        onset=column("time"),
+        duration=np.maximum(column("duration"), 1),
+        pitch=column("pitch"),
+        velocity=np.maximum(column("velocity"), 1),
+        program=np.repeat(np.array(programs, np.int16), lengths),
+        track=np.repeat(np.arange(len(tracks), dtype=np.int16), lengths),
+        meter_tick=np.array([signature.time for signature in decoded.time_signatures], np.int64),
+        meters=tuple(Meter(signature.numerator, signature.denominator) for signature in decoded.time_signatures),
+        **(changes if len(decoded.tempos) else {}),
+    )
