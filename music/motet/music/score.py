@@ -85,8 +85,8 @@ class Score:
     @classmethod
     def empty(cls, ppq: int = 480) -> Score:
         """A score with no notes, 120 BPM, 4/4."""
-        none = np.zeros(0, np.int64)
-        return cls(ppq, none, none, none, none, none, none)
+        ticks, small = np.zeros(0, np.int64), np.zeros(0, np.int16)
+        return cls(ppq, ticks, ticks, small, small, small, small)
 
     @property
     def end_tick(self) -> int:
