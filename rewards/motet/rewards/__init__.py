@@ -1,0 +1,1 @@
+"""What makes one score better than another: rendering, text consistency, harmony, adherence, and their composite."""
