@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,8 +20,9 @@ BEGIN: Final = "BOS_None"
 END: Final = "EOS_None"
 PAD: Final = "PAD_None"
 
-METERS: Final = {2: (2, 3, 4), 4: (1, 2, 3, 4, 5, 6, 7), 8: (3, 4, 5, 6, 7, 8, 9, 12)}
-"""Beats a bar by denominator: the meters that the vocabulary holds."""
+METERS: Final = {4: (1, 2, 3, 4, 5, 6, 7, 8), 8: (3, 4, 5, 6, 7, 8, 9, 12)}
+"""Beats a bar by denominator: the meters that the vocabulary holds. Halves are written as quarters (2/2 as 4/4):
+twelve positions in a half note could not hold sixteenths."""
 
 
 def _config() -> TokenizerConfig:
@@ -121,8 +123,9 @@ class Tokenizer:
         return float(tempos[int(np.argmin(np.abs(tempos - bpm)))])
 
     def supports(self, meter: Meter) -> bool:
-        """Whether the vocabulary holds this meter."""
-        return meter.numerator in METERS.get(meter.denominator, ())
+        """Whether the vocabulary can write this meter."""
+        written = meter.in_quarters
+        return written.numerator in METERS.get(written.denominator, ())
 
     def expansion(self, token: int) -> tuple[str, ...]:
         """The base REMI tokens, such as ``("Position_12", "Program_0")``, that ``token`` stands for."""
@@ -163,7 +166,8 @@ def _to_symusic(score: Score) -> symusic.Score:
     for tick, bpm in zip(score.tempo_tick, score.tempo_bpm, strict=True):
         result.tempos.append(symusic.Tempo(int(tick), float(bpm)))
     for tick, meter in zip(score.meter_tick, score.meters, strict=True):
-        result.time_signatures.append(symusic.TimeSignature(int(tick), meter.numerator, meter.denominator))
+        written = meter.in_quarters
+        result.time_signatures.append(symusic.TimeSignature(int(tick), written.numerator, written.denominator))
     return result
 
 
@@ -176,11 +180,7 @@ def _from_symusic(decoded: symusic.Score) -> Score:
 
     lengths = [len(track.notes) for track in tracks]
     programs = [DRUMS if track.is_drum else track.program for track in tracks]
-    changes = {
-        "tempo_tick": np.array([tempo.time for tempo in decoded.tempos], np.int64),
-        "tempo_bpm": np.array([tempo.qpm for tempo in decoded.tempos], np.float64),
-    }
-    return Score(
+    score = Score(
         ppq=decoded.ticks_per_quarter,
         onset=column("time"),
         duration=np.maximum(column("duration"), 1),
@@ -190,5 +190,11 @@ def _from_symusic(decoded: symusic.Score) -> Score:
         track=np.repeat(np.arange(len(tracks), dtype=np.int16), lengths),
         meter_tick=np.array([signature.time for signature in decoded.time_signatures], np.int64),
         meters=tuple(Meter(signature.numerator, signature.denominator) for signature in decoded.time_signatures),
-        **(changes if len(decoded.tempos) else {}),
+    )
+    if not len(decoded.tempos):
+        return score
+    return replace(
+        score,
+        tempo_tick=np.array([tempo.time for tempo in decoded.tempos], np.int64),
+        tempo_bpm=np.array([tempo.qpm for tempo in decoded.tempos], np.float64),
     )

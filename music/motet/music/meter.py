@@ -46,5 +46,12 @@ class Meter:
         """Length of one bar in ticks at ``ppq`` ticks per quarter note (at least 1)."""
         return max(1, 4 * self.numerator * ppq // self.denominator)
 
+    @property
+    def in_quarters(self) -> Meter:
+        """The same bar written with quarter notes where this one counts halves or wholes: 2/2 as 4/4, 3/2 as 6/4."""
+        if self.denominator >= 4:
+            return self
+        return Meter(min(64, 4 * self.numerator // self.denominator), 4)
+
     def __str__(self) -> str:
         return f"{self.numerator}/{self.denominator}"

@@ -1,0 +1,158 @@
+"""The grammar of REMI as a state machine over learned tokens: which token may come next.
+
+A sequence begins ``begin Bar TimeSig Position_0 Tempo``; then come notes, positions and bars (``Bar TimeSig``) until
+``end``. A note is ``Program Pitch Velocity Duration`` or, for drums, ``Program PitchDrum Velocity``; a position needs a
+note. Beyond that order: positions rise inside a bar and stay below its length, the meter is kept, and the end comes
+only after the asked number of bars. A learned token is a run of these base tokens, allowed when the whole run is.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.model.tokenizer import METERS, Tokenizer
+from motet.music.meter import Meter
+
+POSITIONS_PER_BEAT: Final = 12  # of the meter's denominator, as miditok counts
+
+
+class State(IntEnum):
+    """What the last base token was, as far as it decides what may follow."""
+
+    BEGIN = 0
+    FIRST_BAR = 1
+    FIRST_METER = 2
+    FIRST_POSITION = 3
+    TEMPO = 4
+    BAR = 5
+    METER = 6
+    POSITION = 7
+    PROGRAM = 8
+    DRUM_PROGRAM = 9
+    PITCH = 10
+    DRUM_PITCH = 11
+    VELOCITY = 12
+    NOTE = 13
+    END = 14
+
+
+COMPLETE: Final = (State.TEMPO, State.METER, State.NOTE)
+"""States in which a sequence may stop and still be a valid file."""
+
+_FOLLOWERS: Final[dict[State, dict[str, State]]] = {
+    State.BEGIN: {"Bar": State.FIRST_BAR},
+    State.FIRST_BAR: {"TimeSig": State.FIRST_METER},
+    State.FIRST_METER: {"Position": State.FIRST_POSITION},
+    State.FIRST_POSITION: {"Tempo": State.TEMPO},
+    State.TEMPO: {"Program": State.PROGRAM, "Position": State.POSITION, "Bar": State.BAR, "EOS": State.END},
+    State.BAR: {"TimeSig": State.METER},
+    State.METER: {"Position": State.POSITION, "Bar": State.BAR, "EOS": State.END},
+    State.POSITION: {"Program": State.PROGRAM},
+    State.PROGRAM: {"Pitch": State.PITCH},
+    State.DRUM_PROGRAM: {"PitchDrum": State.DRUM_PITCH},
+    State.PITCH: {"Velocity": State.VELOCITY},
+    State.DRUM_PITCH: {"Velocity": State.NOTE},
+    State.VELOCITY: {"Duration": State.NOTE},
+    State.NOTE: {"Program": State.PROGRAM, "Position": State.POSITION, "Bar": State.BAR, "EOS": State.END},
+    State.END: {},
+}
+
+
+def _advance(state: State, name: str) -> State | None:
+    """The state after one base token, or None where the token is not allowed."""
+    kind, _, value = name.partition("_")
+    if state is State.FIRST_METER and value != "0":  # the tempo holds from the first tick
+        return None
+    after = _FOLLOWERS[state].get(kind)
+    return State.DRUM_PROGRAM if after is State.PROGRAM and value == "-1" else after
+
+
+class Grammar:
+    """Tables over the vocabulary, built once per tokenizer.
+
+    ``V`` tokens; ``next_state`` [states, V] is -1 where a token breaks the order.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        size = len(tokenizer)
+        self.meters = tuple(Meter(beats, bottom) for bottom, all_beats in METERS.items() for beats in all_beats)
+        self.end_id = tokenizer.end_id
+        self.next_state: NDArray[np.int8] = np.full((len(State), size), -1, np.int8)
+        self.starts_bar: NDArray[np.bool_] = np.zeros(size, np.bool_)
+        self.first_position: NDArray[np.int32] = np.full(size, np.iinfo(np.int32).max, np.int32)
+        self.last_position: NDArray[np.int32] = np.full(size, -1, np.int32)
+        self.meter: NDArray[np.int16] = np.full(size, -1, np.int16)
+        meter_index = {str(meter): index for index, meter in enumerate(self.meters)}
+        for token in range(size):
+            names = tokenizer.expansion(token)
+            if not names:
+                continue
+            positions = [int(name.partition("_")[2]) for name in names if name.startswith("Position_")]
+            if any(later <= earlier for earlier, later in pairwise(positions)):
+                continue
+            if positions:
+                self.first_position[token], self.last_position[token] = positions[0], positions[-1]
+            for name in names:
+                kind, _, value = name.partition("_")
+                if kind == "Bar":
+                    self.starts_bar[token] = True
+                elif kind == "TimeSig":
+                    self.meter[token] = meter_index[value]
+            for state in State:
+                after: State | None = state
+                for name in names:
+                    after = _advance(after, name) if after is not None else None
+                self.next_state[state, token] = -1 if after is None else after
+        self.bar_positions: NDArray[np.int32] = np.array(
+            [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
+        )
+
+
+class Parse:
+    """Where each of ``B`` sampled rows stands in the grammar.
+
+    Args:
+        grammar: the tables.
+        rows: B.
+    """
+
+    def __init__(self, grammar: Grammar, rows: int) -> None:
+        self.grammar = grammar
+        self.state: NDArray[np.int8] = np.full(rows, State.BEGIN, np.int8)
+        self.position: NDArray[np.int32] = np.full(rows, -1, np.int32)
+        self.meter: NDArray[np.int16] = np.full(rows, -1, np.int16)
+        self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)
+
+    def select(self, parents: NDArray[np.intp]) -> None:
+        """Row i takes over where row ``parents[i]`` stands."""
+        for name in ("state", "position", "meter", "bars"):
+            setattr(self, name, getattr(self, name)[parents].copy())
+
+    def allowed(self, may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mask [B, V] of tokens that may come next; ``may_end`` [B] says whether the end token is among them."""
+        grammar = self.grammar
+        mask = grammar.next_state[self.state] >= 0
+        position = np.where(grammar.starts_bar, -1, self.position[:, None])
+        mask &= grammar.first_position > position
+        # A bar's length is known once its meter is: from the row, or from the token itself.
+        meter = np.where(self.meter[:, None] >= 0, self.meter[:, None], grammar.meter)
+        mask &= grammar.last_position < np.where(meter >= 0, grammar.bar_positions[meter], np.iinfo(np.int32).max)
+        mask &= (grammar.meter < 0) | (grammar.meter == meter)
+        mask[:, grammar.end_id] &= may_end
+        return mask
+
+    def accept(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> None:
+        """Moves ``rows`` on by one allowed token each."""
+        grammar = self.grammar
+        self.state[rows] = grammar.next_state[self.state[rows], tokens]
+        starts = grammar.starts_bar[tokens]
+        self.bars[rows] += starts
+        last = grammar.last_position[tokens]
+        self.position[rows] = np.where(last >= 0, last, np.where(starts, -1, self.position[rows]))
+        meter = grammar.meter[tokens]
+        self.meter[rows] = np.where(meter >= 0, meter, self.meter[rows])

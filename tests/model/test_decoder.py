@@ -1,0 +1,158 @@
+"""Rows are valid pieces of the asked length; pausing, copying and company change nothing that they should not."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from motet.model.decoder import Batch, Decoder, Prompt, SamplingConfig, uniforms
+from motet.music.attributes import Attributes
+from motet.music.error import InvalidInputError
+from motet.music.key import Key
+from tests.tiny import tiny_checkpoint
+
+PLAIN = Prompt("a slow tune for piano", Attributes())
+ASKED = Prompt("flute and drums in C major", Attributes(key=Key(0, "major"), instruments=(73,), drums=True))
+
+
+@lru_cache
+def decoder() -> Decoder:
+    return Decoder(tiny_checkpoint())
+
+
+def opened(seed: int = 0, rows: int = 3, bars: int = 4, **options) -> Batch:
+    prompts = [PLAIN if row % 2 else ASKED for row in range(rows)]
+    return decoder().open(prompts, SamplingConfig(**options), seed=seed, bars=bars, max_tokens=300)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), bars=st.integers(1, 6), temperature=st.floats(0.2, 2.0))
+def test_every_row_is_a_piece_of_the_asked_length(seed: int, bars: int, temperature: float) -> None:
+    batch = opened(seed, bars=bars, temperature=temperature)
+    batch.advance(bars)
+    assert batch.finished.all()
+    for row in range(batch.size):
+        score = batch.score(row)
+        assert batch.bars_done[row] == bars or batch.token_counts[row] == 300
+        assert len(score) == 0 or score.onset.max() < bars * score.meters[0].bar_ticks(score.ppq)
+
+
+def test_pausing_at_bar_lines_changes_nothing() -> None:
+    at_once, in_chunks = opened(5), opened(5)
+    at_once.advance(4)
+    for _ in range(4):
+        in_chunks.advance(1)
+    for row in range(3):
+        assert at_once.tokens(row).tolist() == in_chunks.tokens(row).tolist()
+        assert at_once.log_probability(row) == pytest.approx(in_chunks.log_probability(row), rel=1e-6)
+
+
+def test_same_seed_same_tokens_other_seed_other_tokens() -> None:
+    first, second, third = opened(1), opened(1), opened(2)
+    for batch in (first, second, third):
+        batch.advance(4)
+    assert first.tokens(0).tolist() == second.tokens(0).tolist()
+    assert first.tokens(0).tolist() != third.tokens(0).tolist()
+
+
+def test_a_row_does_not_depend_on_its_company() -> None:
+    together = opened(9, rows=4)
+    together.advance(4)
+    alone = decoder().open([PLAIN], SamplingConfig(), seed=9, bars=4, max_tokens=300, streams=np.array([1]))
+    alone.advance(4)
+    assert alone.tokens(0).tolist() == together.tokens(1).tolist()
+
+
+def test_a_copy_shares_the_past_and_then_goes_its_own_way() -> None:
+    batch = opened(3)
+    batch.advance(1)
+    assert not batch.finished.any()
+    past = batch.tokens(0)
+    batch.select(np.array([0, 0, 2]), np.array([0, 77, 2]))
+    assert batch.tokens(1).tolist() == past.tolist()
+    batch.advance(3)
+    assert batch.tokens(0)[: len(past)].tolist() == batch.tokens(1)[: len(past)].tolist() == past.tolist()
+    assert batch.tokens(0).tolist() != batch.tokens(1).tolist()
+    undisturbed = opened(3)
+    undisturbed.advance(4)
+    assert undisturbed.tokens(0).tolist() == batch.tokens(0).tolist()
+    assert undisturbed.tokens(2).tolist() == batch.tokens(2).tolist()
+
+
+def test_recorded_log_probabilities_equal_teacher_forced_ones() -> None:
+    batch = opened(4)
+    batch.advance(2)
+    batch.select(np.array([2, 1, 2]), np.array([5, 1, 2]))
+    batch.advance(2)
+    network, grammar = tiny_checkpoint().network, decoder().grammar
+    for row in range(3):
+        tokens = batch.tokens(row).astype(np.int64)
+        prompt = (ASKED, PLAIN, ASKED)[row]
+        text, mask = decoder().text.encode([prompt.caption])
+        ids = torch.tensor([tiny_checkpoint().controls.ids(prompt.attributes)])
+        inputs = torch.tensor(np.concatenate(([tiny_checkpoint().tokenizer.begin_id], tokens))[None])
+        logits = network(inputs, text, mask, ids, torch.ones_like(ids, dtype=torch.bool))["logits"][0]
+        chosen = torch.log_softmax(logits, -1)[torch.arange(len(tokens)), torch.tensor(tokens)]
+        assert batch.log_probability(row) == pytest.approx(float(chosen.sum()), abs=1e-3 * len(tokens))
+        assert grammar.end_id not in tokens
+
+
+def test_cancelling_stops_between_tokens_and_keeps_what_is_there() -> None:
+    batch = opened(0)
+    polls = iter([False] * 10 + [True] * 10)
+    assert batch.advance(4, lambda: next(polls)) <= 30
+    assert not batch.finished.any()
+    batch.score(0)
+
+
+def test_the_asked_tempo_is_exact_where_the_token_stands_for_it() -> None:
+    tokenizer = tiny_checkpoint().tokenizer
+    batch = opened(6, rows=1)
+    batch.advance(1)
+    sampled = batch.score(0).tempo_bpm[0]
+    asked = sampled * 1.004
+    assert tokenizer.nearest_tempo_bpm(asked) == pytest.approx(sampled, abs=0.01)
+    batch._prompts = [Prompt(PLAIN.caption, Attributes(tempo_bpm=asked))]
+    assert batch.score(0).tempo_bpm.tolist() == [asked]
+    batch._prompts = [Prompt(PLAIN.caption, Attributes(tempo_bpm=asked * 1.2))]
+    assert batch.score(0).tempo_bpm[0] == sampled
+
+
+def test_draws_are_uniform_and_independent_of_the_batch() -> None:
+    streams, steps = np.meshgrid(np.arange(100), np.arange(200))
+    draws = uniforms(11, streams.ravel(), steps.ravel())
+    assert abs(draws.mean() - 0.5) < 0.01
+    assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.03
+    assert len(np.unique(draws)) == draws.size
+    assert uniforms(11, np.array([42]), np.array([7]))[0] == draws[7 * 100 + 42]
+
+
+def test_nucleus_keeps_the_head_only() -> None:
+    batch = opened(0, rows=1, top_p=0.5)
+    likely = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))
+    seen = set()
+    for step in range(200):
+        batch._lengths[:] = step
+        seen.add(int(batch._draw(likely, np.ones((1, 4), np.bool_))[0]))
+    assert seen == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"temperature": 0.0}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_p": 1.5}, "top_p")],
+)
+def test_bad_sampling_is_named(options: dict[str, float], field: str) -> None:
+    with pytest.raises(InvalidInputError, match=field):
+        SamplingConfig(**options)
+
+
+def test_bad_batches_are_named() -> None:
+    with pytest.raises(InvalidInputError, match="prompts"):
+        decoder().open([], SamplingConfig(), seed=0, bars=1)
+    with pytest.raises(InvalidInputError, match="bars"):
+        decoder().open([PLAIN], SamplingConfig(), seed=0, bars=0)
+    with pytest.raises(InvalidInputError, match="parents"):
+        opened().select(np.array([0, 9, 1]), np.array([0, 1, 2]))
