@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from motet.music.error import InvalidInputError
+from motet.music.score import DRUMS, Score
 
 Mode = Literal["major", "minor"]
 
@@ -51,3 +55,45 @@ class Key:
     def __str__(self) -> str:
         names = MAJOR_NAMES if self.mode == "major" else MINOR_NAMES
         return f"{names[self.tonic]} {self.mode}"
+
+
+_MAJOR_WEIGHTS: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR_WEIGHTS: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+_FLAT: Final = 1e-6
+
+
+def pitch_class_profile(score: Score) -> NDArray[np.float64]:
+    """Share of the sounding time of each pitch class: [12], C first, sums to 1; zeros when no pitched note sounds.
+
+    Drums are left out; time is counted in ticks.
+    """
+    pitched = score.program != DRUMS
+    weights = score.duration[pitched].astype(np.float64)
+    profile = np.bincount(score.pitch[pitched] % 12, weights=weights, minlength=12).astype(np.float64)
+    total = float(profile.sum())
+    return profile / total if total > 0 else profile
+
+
+def correlations(profile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson correlation of a pitch class profile [12] with each of the 24 key profiles, by ``Key.index``: [24].
+
+    The probe-tone profiles of Krumhansl and Kessler (Psychological Review 89, 1982, 334-368), used as in Krumhansl,
+    Cognitive Foundations of Musical Pitch (1990), chapter 4. Zeros when the profile is flat.
+    """
+    keys = np.array([np.roll(weights, tonic) for weights in (_MAJOR_WEIGHTS, _MINOR_WEIGHTS) for tonic in range(12)])
+    keys = keys - keys.mean(axis=1, keepdims=True)
+    centred = profile - profile.mean()
+    spread = float(np.linalg.norm(centred))
+    if spread <= _FLAT * max(float(np.abs(profile).max()), 1.0):
+        return np.zeros(24)
+    return np.asarray(keys @ centred / (np.linalg.norm(keys, axis=1) * spread), np.float64)
+
+
+def find(score: Score) -> Key | None:
+    """The key whose profile fits the score best (Krumhansl-Schmuckler), by sounding time, drums left out.
+
+    None when no pitched note sounds, or when all twelve pitch classes sound equally long. Of two keys that fit
+    equally well, the one with the lower ``Key.index``.
+    """
+    fit = correlations(pitch_class_profile(score))
+    return Key.from_index(int(np.argmax(np.round(fit, 12)))) if np.any(fit) else None

@@ -150,7 +150,7 @@ def write(score: Score) -> bytes:
     for value in groups.tolist():
         index, program = value // 256, value % 256 - 1
         inside = group == value
-        name = score.track_names[index] if index < len(score.track_names) else ""
+        name = _clean_name(score.track_names[index]) if index < len(score.track_names) else ""
         track = symusic.Track(name=name, program=max(program, 0), is_drum=program == DRUMS)
         track.notes = symusic.Note.from_numpy(
             time=score.onset[inside].astype(np.int32),
@@ -308,13 +308,18 @@ def _kept(kind: int, value: bytes) -> bytes:
             name = value.decode("utf-8")
         except UnicodeDecodeError:
             name = value.decode("latin-1")
-        text = "".join(character for character in name if character.isprintable()).strip()[:30].encode()
+        text = _clean_name(name).encode()
         return b"\xff\x03" + bytes([len(text)]) + text
     if kind == 0x51 and len(value) == 3:
         return b"\xff\x51\x03" + value
     if kind == 0x58 and len(value) >= 4 and 1 <= value[0] <= 64 and value[1] <= 5:
         return b"\xff\x58\x04" + value[:4]
     return _EMPTY_TEXT
+
+
+def _clean_name(name: str) -> str:
+    """A track name that every reader takes: printable, at most 30 characters."""
+    return "".join(character for character in name if character.isprintable()).strip()[:30].strip()
 
 
 def _joined(columns: list[NDArray[np.integer]]) -> NDArray[np.int64]:
