@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from motet.music.key import Key
+from motet.music.meter import Meter
+from motet.music.score import Score
+from motet.rewards.measures import MEASURES, measure
+from tests.rewards.pieces import DEGENERATE, drums, score_of, song, together
+
+
+def values(score: Score, **options) -> dict:
+    measured = measure(score, **options)
+    assert measured is not None
+    return measured.values
+
+
+def test_a_plain_song_measures_as_expected():
+    measured = measure(song(8, seed=1))
+    assert measured is not None
+    assert measured.bars == 8
+    assert set(measured.values) == set(MEASURES)
+    assert measured.values["in_key"] == 1.0
+    assert measured.values["empty_beats"] == 0.0
+    assert measured.values["repeated_bars"] == 0.0
+    assert 2.2 < measured.values["pitch_class_entropy"] < 3.0
+    assert measured.values["steps"] > 0.5
+
+
+def test_known_small_cases():
+    repeated = values(score_of([(beat, 1, 60) for beat in range(16)]))
+    assert repeated["notes_per_bar"] == 4
+    assert repeated["pitch_class_entropy"] == 0
+    assert repeated["top_pitch_share"] == 1
+    assert repeated["distinct_bars"] == 0.25
+    assert repeated["repeated_bars"] == 1
+    assert repeated["roughness"] is None
+    assert repeated["voice_leading"] is None
+    assert repeated["melodic_motion"] == 0
+    assert repeated["recurrence"] == 1
+    two = values(score_of([(0, 4, 60), (0, 4, 67), (8, 4, 60), (8, 4, 67)]))
+    assert two["empty_beats"] == pytest.approx(4 / 12)
+    assert two["polyphony"] == 2
+    assert two["pitch_class_entropy"] == 1
+    assert two["roughness"] == 0
+    cluster = values(score_of([(0, 4, 60 + k) for k in range(3)]))
+    assert cluster["roughness"] > 0.7
+    long = values(score_of([(0, 64, 60), (60, 4, 64)]))
+    assert long["long_notes"] == 0.5
+
+
+def test_chords_are_found_and_their_changes_counted():
+    progression = [[60, 64, 67], [57, 60, 64], [65, 69, 72], [67, 71, 74]]
+    found = values(score_of([(bar * 4, 4, pitch) for bar in range(4) for pitch in progression[bar]]))
+    assert found["chord_tones"] == 1
+    assert found["chord_changes"] == pytest.approx(3 / 7)
+    assert found["voice_leading"] == pytest.approx((2 + 3 + 6) / 9, abs=0.4)
+
+
+def test_no_notes_and_drums_alone_measure_as_nothing():
+    assert measure(Score.empty()) is None
+    assert measure(drums()) is None
+
+
+def test_key_fit_prefers_the_key_that_the_music_is_in():
+    score = song(8, seed=1)
+    key = measure(score).key
+    fits = {index: values(score, asked=Key.from_index(index))["key_fit"] for index in range(24)}
+    assert max(fits, key=fits.get) == key.index
+    assert fits[key.index] > 0.75
+    assert fits[(key.tonic + 6) % 12] < 0.5
+
+
+@pytest.mark.parametrize("semitones", [-7, -1, 1, 4, 5, 11])
+@pytest.mark.parametrize("name", ["song", "random chromatic", "repeated clusters", "two-note alternation"])
+def test_transposition_changes_no_bit(semitones: int, name: str):
+    score = song(8, seed=2) if name == "song" else DEGENERATE[name](8)
+    moved = replace(score, pitch=score.pitch + semitones)
+    assert values(moved) == values(score)
+    asked, asked_moved = Key(2, "minor"), Key((2 + semitones) % 12, "minor")
+    assert values(moved, asked=asked_moved)["key_fit"] == values(score, asked=asked)["key_fit"]
+
+
+def test_tempo_track_order_resolution_and_drums_change_nothing():
+    score = song(8, seed=4)
+    expected = values(score)
+    assert values(replace(score, tempo_bpm=np.array([61.0]))) == expected
+    assert values(replace(score, track=2 - score.track)) == expected
+    assert values(together(score, drums(8))) == expected
+    doubled = replace(score, ppq=960, onset=score.onset * 2, duration=score.duration * 2)
+    assert values(doubled) == pytest.approx(expected)
+
+
+def test_uneven_meters_and_odd_ppq_are_measured():
+    score = replace(song(8), meters=(Meter(7, 8),), ppq=481)
+    assert all(value is None or math.isfinite(value) for value in values(score).values())
+
+
+def test_local_keys_agree_with_music21():
+    music21 = pytest.importorskip("music21")
+    for seed in range(4):
+        score = song(4, seed=seed)
+        stream = music21.stream.Stream()
+        for onset, duration, pitch in zip(score.onset, score.duration, score.pitch, strict=True):
+            note = music21.note.Note(int(pitch), quarterLength=float(duration) / score.ppq)
+            stream.insert(float(onset) / score.ppq, note)
+        found = stream.analyze("key.krumhanslschmuckler")
+        assert (found.tonic.pitchClass, found.mode) == (measure(score).key.tonic, measure(score).key.mode)
