@@ -27,42 +27,34 @@ class _ErrorReason:
 class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
-    """The server sent a reason that this client does not know; see `ErrorDetail.metadata["reason"]`."""
+    """None of the below; `ErrorDetail.metadata["reason"]` may say more."""
     ERROR_REASON_INVALID_ARGUMENT: _ErrorReason.ValueType  # 1
     """A field breaks a rule; `ErrorDetail.violations` says which field, which rule, and the value received."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 2
     """The request is not a well-formed message of its type."""
-    ERROR_REASON_CAPTION_EMPTY: _ErrorReason.ValueType  # 3
-    """The caption is empty or only white space."""
-    ERROR_REASON_CAPTION_TOO_LONG: _ErrorReason.ValueType  # 4
-    """The caption is longer than 2,000 characters."""
-    ERROR_REASON_NOT_UTF8: _ErrorReason.ValueType  # 5
+    ERROR_REASON_NOT_UTF8: _ErrorReason.ValueType  # 3
     """A text field is not UTF-8."""
-    ERROR_REASON_MIDI_EMPTY: _ErrorReason.ValueType  # 6
-    """The MIDI has no bytes."""
-    ERROR_REASON_MIDI_MALFORMED: _ErrorReason.ValueType  # 7
-    """The MIDI is not a readable Standard MIDI File, or is cut short."""
-    ERROR_REASON_MIDI_TOO_LARGE: _ErrorReason.ValueType  # 8
-    """The MIDI has more bytes, notes or seconds than the server takes."""
-    ERROR_REASON_MIDI_NO_NOTES: _ErrorReason.ValueType  # 9
-    """The MIDI is readable but has no note in it."""
-    ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 10
+    ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
     """A named thing does not exist; the message lists what does."""
-    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 11
+    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 5
     """The server has no model of that name; the message lists the names it has."""
-    ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 12
-    """As many searches wait as the server lets wait; try again after `ErrorDetail.retry_delay`."""
-    ERROR_REASON_WARMING_UP: _ErrorReason.ValueType  # 13
+    ERROR_REASON_STRATEGY_NOT_FOUND: _ErrorReason.ValueType  # 6
+    """The server has no search strategy of that name; the message lists the names it has."""
+    ERROR_REASON_SEARCH_NOT_FOUND: _ErrorReason.ValueType  # 7
+    """No search of that id is running."""
+    ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 8
+    """As many calls wait as the server lets wait; try again after `ErrorDetail.retry_delay`."""
+    ERROR_REASON_WARMING_UP: _ErrorReason.ValueType  # 9
     """The server is loading and warming up; try again soon."""
-    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 14
+    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 10
     """The server is shutting down and takes no new work."""
-    ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 11
     """A component that the request needs is missing or down."""
-    ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 16
+    ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 12
     """The caller cancelled."""
-    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 17
-    """The deadline passed before anything could be returned."""
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 18
+    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 13
+    """The time limit or the deadline passed before anything could be returned."""
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 14
     """A defect of the server; `ErrorDetail.metadata["id"]` finds it in the server's log."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -71,42 +63,34 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
-"""The server sent a reason that this client does not know; see `ErrorDetail.metadata["reason"]`."""
+"""None of the below; `ErrorDetail.metadata["reason"]` may say more."""
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason.ValueType  # 1
 """A field breaks a rule; `ErrorDetail.violations` says which field, which rule, and the value received."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 2
 """The request is not a well-formed message of its type."""
-ERROR_REASON_CAPTION_EMPTY: ErrorReason.ValueType  # 3
-"""The caption is empty or only white space."""
-ERROR_REASON_CAPTION_TOO_LONG: ErrorReason.ValueType  # 4
-"""The caption is longer than 2,000 characters."""
-ERROR_REASON_NOT_UTF8: ErrorReason.ValueType  # 5
+ERROR_REASON_NOT_UTF8: ErrorReason.ValueType  # 3
 """A text field is not UTF-8."""
-ERROR_REASON_MIDI_EMPTY: ErrorReason.ValueType  # 6
-"""The MIDI has no bytes."""
-ERROR_REASON_MIDI_MALFORMED: ErrorReason.ValueType  # 7
-"""The MIDI is not a readable Standard MIDI File, or is cut short."""
-ERROR_REASON_MIDI_TOO_LARGE: ErrorReason.ValueType  # 8
-"""The MIDI has more bytes, notes or seconds than the server takes."""
-ERROR_REASON_MIDI_NO_NOTES: ErrorReason.ValueType  # 9
-"""The MIDI is readable but has no note in it."""
-ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 10
+ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
 """A named thing does not exist; the message lists what does."""
-ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 11
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 5
 """The server has no model of that name; the message lists the names it has."""
-ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 12
-"""As many searches wait as the server lets wait; try again after `ErrorDetail.retry_delay`."""
-ERROR_REASON_WARMING_UP: ErrorReason.ValueType  # 13
+ERROR_REASON_STRATEGY_NOT_FOUND: ErrorReason.ValueType  # 6
+"""The server has no search strategy of that name; the message lists the names it has."""
+ERROR_REASON_SEARCH_NOT_FOUND: ErrorReason.ValueType  # 7
+"""No search of that id is running."""
+ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 8
+"""As many calls wait as the server lets wait; try again after `ErrorDetail.retry_delay`."""
+ERROR_REASON_WARMING_UP: ErrorReason.ValueType  # 9
 """The server is loading and warming up; try again soon."""
-ERROR_REASON_DRAINING: ErrorReason.ValueType  # 14
+ERROR_REASON_DRAINING: ErrorReason.ValueType  # 10
 """The server is shutting down and takes no new work."""
-ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 15
+ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 11
 """A component that the request needs is missing or down."""
-ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 16
+ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 12
 """The caller cancelled."""
-ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 17
-"""The deadline passed before anything could be returned."""
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 18
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 13
+"""The time limit or the deadline passed before anything could be returned."""
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
 """A defect of the server; `ErrorDetail.metadata["id"]` finds it in the server's log."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
@@ -183,7 +167,7 @@ class ErrorDetail(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Every dynamic part of the message, by name."""
+        """Every dynamic part of the message, by name; under `reason` a finer name of the failure, where there is one."""
 
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:

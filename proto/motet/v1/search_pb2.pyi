@@ -56,8 +56,8 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """The search did all it was asked to."""
     STOP_REASON_TIME_LIMIT: _StopReason.ValueType  # 2
     """The time limit of the request or of the server, or the deadline of the call, was near: this is the best so far."""
-    STOP_REASON_CANCELLED: _StopReason.ValueType  # 3
-    """The server is shutting down: this is the best so far."""
+    STOP_REASON_STOPPED: _StopReason.ValueType  # 3
+    """`StopSearch` was called, or the server is shutting down: this is the best so far."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a search ended."""
@@ -68,8 +68,8 @@ STOP_REASON_COMPLETED: StopReason.ValueType  # 1
 """The search did all it was asked to."""
 STOP_REASON_TIME_LIMIT: StopReason.ValueType  # 2
 """The time limit of the request or of the server, or the deadline of the call, was near: this is the best so far."""
-STOP_REASON_CANCELLED: StopReason.ValueType  # 3
-"""The server is shutting down: this is the best so far."""
+STOP_REASON_STOPPED: StopReason.ValueType  # 3
+"""`StopSearch` was called, or the server is shutting down: this is the best so far."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -174,6 +174,8 @@ class Candidate(_message.Message):
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     LOG_PROBABILITY_FIELD_NUMBER: _builtins.int
     LINEAGE_FIELD_NUMBER: _builtins.int
+    BAR_COUNT_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """The piece, a Standard MIDI File."""
     arm_index: _builtins.int
@@ -186,13 +188,17 @@ class Candidate(_message.Message):
     """Number of tokens of the piece."""
     log_probability: _builtins.float
     """Log-probability of the tokens under the model, in nats."""
+    bar_count: _builtins.int
+    """Number of bars."""
+    finished: _builtins.bool
+    """Whether the piece reached its end; false only for what a time limit or a stop cut short."""
     @_builtins.property
     def reward(self) -> Global___Reward:
         """Its reward."""
 
     @_builtins.property
     def lineage(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Indices of the tree nodes from the root's child to the leaf."""
+        """Indices of the tree nodes from the root to the piece's own node."""
 
     def __init__(
         self,
@@ -205,10 +211,12 @@ class Candidate(_message.Message):
         token_count: _builtins.int = ...,
         log_probability: _builtins.float = ...,
         lineage: _abc.Iterable[_builtins.int] | None = ...,
+        bar_count: _builtins.int = ...,
+        finished: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm_caption", b"arm_caption", "arm_index", b"arm_index", "lineage", b"lineage", "log_probability", b"log_probability", "midi", b"midi", "reward", b"reward", "seed", b"seed", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm_caption", b"arm_caption", "arm_index", b"arm_index", "bar_count", b"bar_count", "finished", b"finished", "lineage", b"lineage", "log_probability", b"log_probability", "midi", b"midi", "reward", b"reward", "seed", b"seed", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -255,15 +263,15 @@ class TreeNode(_message.Message):
     index: _builtins.int
     """Position in the tree, from 0 in order of creation."""
     parent_index: _builtins.int
-    """Index of the parent; -1 for a root."""
+    """Index of the parent; -1 for the root."""
     arm_index: _builtins.int
     """Index of the arm that it was sampled from; -1 where no arm applies."""
     reward: _builtins.float
-    """Reward of the piece so far, from 0 to 1; absent until it has been judged."""
+    """Reward of the piece so far, from 0 to 1; absent if it was not judged."""
     bar_count: _builtins.int
     """Number of bars of the piece so far."""
     alive: _builtins.bool
-    """Whether the search still builds on it (or, at the end, whether it survived to the end)."""
+    """Whether the search builds on it; false once it has been given up."""
     def __init__(
         self,
         *,
@@ -293,42 +301,44 @@ class Progress(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     QUEUE_POSITION_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
     CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
-    CANDIDATE_GOAL_FIELD_NUMBER: _builtins.int
+    FINISHED_COUNT_FIELD_NUMBER: _builtins.int
+    BAR_COUNT_FIELD_NUMBER: _builtins.int
+    BAR_GOAL_FIELD_NUMBER: _builtins.int
+    NODE_COUNT_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     BEST_REWARD_FIELD_NUMBER: _builtins.int
-    BEST_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
-    ARMS_FIELD_NUMBER: _builtins.int
     state: Global___SearchState.ValueType
     """Where the search stands."""
     queue_position: _builtins.int
     """Number of searches ahead of this one; 0 when running."""
+    search_id: _builtins.str
+    """Name of this search for `StopSearch`; in every message."""
     candidate_count: _builtins.int
-    """Number of complete pieces judged so far; never falls."""
-    candidate_goal: _builtins.int
-    """Number of complete pieces that the search aims at."""
+    """Number of pieces that are decoded side by side."""
+    finished_count: _builtins.int
+    """How many of them have ended."""
+    bar_count: _builtins.int
+    """Number of bars that every piece has reached, unless it has ended."""
+    bar_goal: _builtins.int
+    """Number of bars asked for."""
+    node_count: _builtins.int
+    """Number of nodes of the search tree; never falls."""
     token_count: _builtins.int
-    """Number of tokens sampled so far."""
+    """Number of tokens decoded; never falls."""
     @_builtins.property
     def elapsed(self) -> _duration_pb2.Duration:
         """Time since the server took the request."""
 
     @_builtins.property
     def best_reward(self) -> Global___Reward:
-        """Best reward so far, with its terms; absent until something has been judged."""
-
-    @_builtins.property
-    def best(self) -> Global___Candidate:
-        """The best piece so far, whenever there is a better one than in the last message: whoever cancels keeps this."""
+        """Best reward so far, of a piece finished or not, with its terms; absent until something has been judged."""
 
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TreeNode]:
         """Tree nodes that are new or changed since the last message."""
-
-    @_builtins.property
-    def arms(self) -> _containers.RepeatedCompositeFieldContainer[Global___Arm]:
-        """The arms, when they are new or changed since the last message."""
 
     def __init__(
         self,
@@ -336,17 +346,19 @@ class Progress(_message.Message):
         state: Global___SearchState.ValueType = ...,
         queue_position: _builtins.int = ...,
         elapsed: _duration_pb2.Duration | None = ...,
+        search_id: _builtins.str = ...,
         candidate_count: _builtins.int = ...,
-        candidate_goal: _builtins.int = ...,
+        finished_count: _builtins.int = ...,
+        bar_count: _builtins.int = ...,
+        bar_goal: _builtins.int = ...,
+        node_count: _builtins.int = ...,
         token_count: _builtins.int = ...,
         best_reward: Global___Reward | None = ...,
-        best: Global___Candidate | None = ...,
         nodes: _abc.Iterable[Global___TreeNode] | None = ...,
-        arms: _abc.Iterable[Global___Arm] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["best", b"best", "best_reward", b"best_reward", "elapsed", b"elapsed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["best_reward", b"best_reward", "elapsed", b"elapsed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "best", b"best", "best_reward", b"best_reward", "candidate_count", b"candidate_count", "candidate_goal", b"candidate_goal", "elapsed", b"elapsed", "nodes", b"nodes", "queue_position", b"queue_position", "state", b"state", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_count", b"bar_count", "bar_goal", b"bar_goal", "best_reward", b"best_reward", "candidate_count", b"candidate_count", "elapsed", b"elapsed", "finished_count", b"finished_count", "node_count", b"node_count", "nodes", b"nodes", "queue_position", b"queue_position", "search_id", b"search_id", "state", b"state", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -369,8 +381,8 @@ class SearchResult(_message.Message):
     STOP_REASON_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
-    CANDIDATE_COUNT_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    BAR_COUNT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model."""
     model_version: _builtins.str
@@ -383,10 +395,10 @@ class SearchResult(_message.Message):
     """Why the search ended."""
     strategy: _builtins.str
     """The strategy used."""
-    candidate_count: _builtins.int
-    """Number of complete pieces judged."""
     token_count: _builtins.int
-    """Number of tokens sampled."""
+    """Number of tokens decoded."""
+    bar_count: _builtins.int
+    """Number of bars asked of the model."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The pieces asked for, best first. At least one."""
@@ -421,12 +433,12 @@ class SearchResult(_message.Message):
         stop_reason: Global___StopReason.ValueType = ...,
         elapsed: _duration_pb2.Duration | None = ...,
         strategy: _builtins.str = ...,
-        candidate_count: _builtins.int = ...,
         token_count: _builtins.int = ...,
+        bar_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "plain_sample", b"plain_sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "candidate_count", b"candidate_count", "candidates", b"candidates", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "nodes", b"nodes", "plain_sample", b"plain_sample", "reward_version", b"reward_version", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "bar_count", b"bar_count", "candidates", b"candidates", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "nodes", b"nodes", "plain_sample", b"plain_sample", "reward_version", b"reward_version", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

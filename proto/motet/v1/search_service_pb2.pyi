@@ -37,6 +37,7 @@ class SearchRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     RESULT_COUNT_FIELD_NUMBER: _builtins.int
     TIME_LIMIT_FIELD_NUMBER: _builtins.int
+    MUTATION_COUNT_FIELD_NUMBER: _builtins.int
     caption: _builtins.str
     """What the music should be, 1 to 2,000 characters."""
     seed: _builtins.int
@@ -44,19 +45,21 @@ class SearchRequest(_message.Message):
     2^63 - 1. Absent: the server chooses and says which.
     """
     strategy: _builtins.str
-    """Name of the search strategy, for example `population` or `best_of`. Empty: the server's default."""
+    """Name of the search strategy, for example `population` or `best_of_n`. Empty: the server's default."""
     candidate_count: _builtins.int
-    """Number of complete pieces to sample and judge, at least 1."""
+    """Number of pieces to decode side by side, from 1 to 64."""
     bar_count: _builtins.int
-    """Length of the piece in bars, at least 1. Absent: what the caption asks for, else the server's default."""
+    """Length of the piece in bars, from 1 to 64. Absent: what the caption asks for, else the server's default."""
     temperature: _builtins.float
-    """Sampling temperature, 0 or more; 0 always takes the likeliest token."""
+    """Sampling temperature, above 0 and at most 2."""
     top_p: _builtins.float
     """Nucleus sampling: tokens of this total probability are kept; above 0, at most 1."""
     model: _builtins.str
     """Name of the model, or `name@version`. Empty: the server's default."""
     result_count: _builtins.int
-    """Number of pieces to return, best first, at least 1."""
+    """Number of pieces to return, best first, from 1 to `candidate_count`; pieces with the same notes count once."""
+    mutation_count: _builtins.int
+    """Number of mutations of the caption to try beside the caption itself, from 0 to 8."""
     @_builtins.property
     def reward_weights(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.RewardWeight]:
         """Weights of the reward terms. Empty: the server's defaults. Otherwise a term that is not named weighs 0."""
@@ -79,15 +82,18 @@ class SearchRequest(_message.Message):
         model: _builtins.str = ...,
         result_count: _builtins.int | None = ...,
         time_limit: _duration_pb2.Duration | None = ...,
+        mutation_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "result_count", b"result_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "mutation_count", b"mutation_count", "result_count", b"result_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "model", b"model", "result_count", b"result_count", "reward_weights", b"reward_weights", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "model", b"model", "mutation_count", b"mutation_count", "result_count", b"result_count", "reward_weights", b"reward_weights", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bar_count: _TypeAlias = _typing.Literal["bar_count"]  # noqa: Y015
     _WhichOneofArgType__bar_count: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count"]  # noqa: Y015
     _WhichOneofReturnType__candidate_count: _TypeAlias = _typing.Literal["candidate_count"]  # noqa: Y015
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
+    _WhichOneofReturnType__mutation_count: _TypeAlias = _typing.Literal["mutation_count"]  # noqa: Y015
+    _WhichOneofArgType__mutation_count: _TypeAlias = _typing.Literal["_mutation_count", b"_mutation_count"]  # noqa: Y015
     _WhichOneofReturnType__result_count: _TypeAlias = _typing.Literal["result_count"]  # noqa: Y015
     _WhichOneofArgType__result_count: _TypeAlias = _typing.Literal["_result_count", b"_result_count"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -100,6 +106,8 @@ class SearchRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bar_count) -> _WhichOneofReturnType__bar_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidate_count) -> _WhichOneofReturnType__candidate_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mutation_count) -> _WhichOneofReturnType__mutation_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__result_count) -> _WhichOneofReturnType__result_count | None: ...
     @_typing.overload
@@ -142,6 +150,45 @@ class SearchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class StopSearchRequest(_message.Message):
+    """The search to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    search_id: _builtins.str
+    """`Progress.search_id` of its stream."""
+    def __init__(
+        self,
+        *,
+        search_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["search_id", b"search_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopSearchRequest: _TypeAlias = StopSearchRequest  # noqa: Y015
+
+@_typing.final
+class StopSearchResponse(_message.Message):
+    """Says that the search was asked to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopSearchResponse: _TypeAlias = StopSearchResponse  # noqa: Y015
 
 @_typing.final
 class ScoreRequest(_message.Message):

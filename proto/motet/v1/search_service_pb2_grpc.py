@@ -44,6 +44,11 @@ class SearchServiceStub:
                 request_serializer=motet_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
                 response_deserializer=motet_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.StopSearch = channel.unary_unary(
+                '/motet.v1.SearchService/StopSearch',
+                request_serializer=motet_dot_v1_dot_search__service__pb2.StopSearchRequest.SerializeToString,
+                response_deserializer=motet_dot_v1_dot_search__service__pb2.StopSearchResponse.FromString,
+                _registered_method=True)
         self.Score = channel.unary_unary(
                 '/motet.v1.SearchService/Score',
                 request_serializer=motet_dot_v1_dot_search__service__pb2.ScoreRequest.SerializeToString,
@@ -71,10 +76,18 @@ class SearchServiceServicer:
 
     def Search(self, request, context):
         """Searches for music that fits a caption. Streams at most about ten `progress` messages a second and ends with one
-        `result`. Cancel the call to stop the search; the last `progress.best` is then what there is. A time limit or a
-        deadline is met by returning the best so far.
+        `result`. Cancel the call to end the search with no result; call `StopSearch` to end it with the best so far. A
+        time limit or a deadline is met by returning the best so far.
         Fails with INVALID_ARGUMENT for a bad field, NOT_FOUND (MODEL_NOT_FOUND) for an unknown model, and
         DEADLINE_EXCEEDED if no piece was finished in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopSearch(self, request, context):
+        """Ends a running search: its stream gets the best so far as its result, unless nothing has been judged yet.
+        Fails with NOT_FOUND (SEARCH_NOT_FOUND) if no such search is running or waiting.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +122,11 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=motet_dot_v1_dot_search__service__pb2.SearchRequest.FromString,
                     response_serializer=motet_dot_v1_dot_search__service__pb2.SearchResponse.SerializeToString,
+            ),
+            'StopSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopSearch,
+                    request_deserializer=motet_dot_v1_dot_search__service__pb2.StopSearchRequest.FromString,
+                    response_serializer=motet_dot_v1_dot_search__service__pb2.StopSearchResponse.SerializeToString,
             ),
             'Score': grpc.unary_unary_rpc_method_handler(
                     servicer.Score,
@@ -158,6 +176,33 @@ class SearchService:
             '/motet.v1.SearchService/Search',
             motet_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
             motet_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/motet.v1.SearchService/StopSearch',
+            motet_dot_v1_dot_search__service__pb2.StopSearchRequest.SerializeToString,
+            motet_dot_v1_dot_search__service__pb2.StopSearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

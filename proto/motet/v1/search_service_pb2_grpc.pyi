@@ -40,10 +40,14 @@ class SearchServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SearchServiceAsyncStub: ...
     Search: _grpc.UnaryStreamMultiCallable[_search_service_pb2.SearchRequest, _search_service_pb2.SearchResponse]
     """Searches for music that fits a caption. Streams at most about ten `progress` messages a second and ends with one
-    `result`. Cancel the call to stop the search; the last `progress.best` is then what there is. A time limit or a
-    deadline is met by returning the best so far.
+    `result`. Cancel the call to end the search with no result; call `StopSearch` to end it with the best so far. A
+    time limit or a deadline is met by returning the best so far.
     Fails with INVALID_ARGUMENT for a bad field, NOT_FOUND (MODEL_NOT_FOUND) for an unknown model, and
     DEADLINE_EXCEEDED if no piece was finished in time.
+    """
+    StopSearch: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.StopSearchRequest, _search_service_pb2.StopSearchResponse]
+    """Ends a running search: its stream gets the best so far as its result, unless nothing has been judged yet.
+    Fails with NOT_FOUND (SEARCH_NOT_FOUND) if no such search is running or waiting.
     """
     Score: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.ScoreRequest, _search_service_pb2.ScoreResponse]
     """Judges a MIDI file against a caption. Fails with INVALID_ARGUMENT for a bad file, caption or weight."""
@@ -66,10 +70,14 @@ class SearchServiceAsyncStub(SearchServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Search: _aio.UnaryStreamMultiCallable[_search_service_pb2.SearchRequest, _search_service_pb2.SearchResponse]  # type: ignore[assignment]
     """Searches for music that fits a caption. Streams at most about ten `progress` messages a second and ends with one
-    `result`. Cancel the call to stop the search; the last `progress.best` is then what there is. A time limit or a
-    deadline is met by returning the best so far.
+    `result`. Cancel the call to end the search with no result; call `StopSearch` to end it with the best so far. A
+    time limit or a deadline is met by returning the best so far.
     Fails with INVALID_ARGUMENT for a bad field, NOT_FOUND (MODEL_NOT_FOUND) for an unknown model, and
     DEADLINE_EXCEEDED if no piece was finished in time.
+    """
+    StopSearch: _aio.UnaryUnaryMultiCallable[_search_service_pb2.StopSearchRequest, _search_service_pb2.StopSearchResponse]  # type: ignore[assignment]
+    """Ends a running search: its stream gets the best so far as its result, unless nothing has been judged yet.
+    Fails with NOT_FOUND (SEARCH_NOT_FOUND) if no such search is running or waiting.
     """
     Score: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ScoreRequest, _search_service_pb2.ScoreResponse]  # type: ignore[assignment]
     """Judges a MIDI file against a caption. Fails with INVALID_ARGUMENT for a bad file, caption or weight."""
@@ -95,10 +103,20 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_search_service_pb2.SearchResponse], _abc.AsyncIterator[_search_service_pb2.SearchResponse]]:
         """Searches for music that fits a caption. Streams at most about ten `progress` messages a second and ends with one
-        `result`. Cancel the call to stop the search; the last `progress.best` is then what there is. A time limit or a
-        deadline is met by returning the best so far.
+        `result`. Cancel the call to end the search with no result; call `StopSearch` to end it with the best so far. A
+        time limit or a deadline is met by returning the best so far.
         Fails with INVALID_ARGUMENT for a bad field, NOT_FOUND (MODEL_NOT_FOUND) for an unknown model, and
         DEADLINE_EXCEEDED if no piece was finished in time.
+        """
+
+    @_abc_1.abstractmethod
+    def StopSearch(
+        self,
+        request: _search_service_pb2.StopSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_service_pb2.StopSearchResponse, _abc.Awaitable[_search_service_pb2.StopSearchResponse]]:
+        """Ends a running search: its stream gets the best so far as its result, unless nothing has been judged yet.
+        Fails with NOT_FOUND (SEARCH_NOT_FOUND) if no such search is running or waiting.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,155 @@
+"""``motet generate``: a caption in, the best MIDI of a search out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+
+from motet.client import table
+from motet.client.client import Client
+from motet.client.command import INTERRUPTED
+from motet.client.connection import add_server_option, connect
+from motet.client.error import RequestError
+from motet.client.interruption import Interruption
+from motet.client.result import SearchResult
+from motet.client.status import StatusLine
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds ``generate``."""
+    parser = subparsers.add_parser(
+        "generate",
+        help="search for music that fits a caption",
+        description="Searches for music that fits a caption and writes the best as a MIDI file. Ctrl-C ends the search "
+        "with the best so far.",
+    )
+    parser.add_argument("caption", help="what the music should be, e.g. 'A calm piano piece in D minor at 70 bpm'")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("out.mid"), metavar="FILE.mid", help="default: out.mid"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes (default: the server chooses)")
+    parser.add_argument("--candidates", type=int, metavar="N", help="pieces decoded side by side, 1 to 64 (default: 8)")
+    parser.add_argument("--bars", type=int, metavar="N", help="length, 1 to 64 (default: what the caption says, or 8)")
+    parser.add_argument("--strategy", metavar="NAME", help="search strategy (default: population)")
+    parser.add_argument(
+        "--mutations", type=int, metavar="N", help="rewordings of the caption to try, 0 to 8 (default: 3)"
+    )
+    add_weights_option(parser)
+    parser.add_argument("--temperature", type=float, metavar="T", help="of sampling, above 0 and at most 2")
+    parser.add_argument("--top-p", type=float, metavar="P", help="of sampling, above 0 and at most 1")
+    parser.add_argument("--model", metavar="NAME", help="model to search with (default: the server's)")
+    parser.add_argument(
+        "--results", type=int, metavar="N", help="write the N best, as FILE.mid, FILE-2.mid, … (default: 1)"
+    )
+    parser.add_argument("--time-limit", type=float, metavar="S", help="return the best so far after S seconds")
+    parser.add_argument("--wav", type=Path, metavar="FILE.wav", help="also play the best into a WAV file")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="also draw the best and the search tree")
+    parser.add_argument("--json", action="store_true", help="print everything about the search as JSON")
+    add_server_option(parser)
+    parser.set_defaults(run=run)
+
+
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--weights``."""
+    parser.add_argument(
+        "--weights",
+        metavar="NAME=W,…",
+        help="weights of the reward terms, e.g. text=.4,harmony=.4,adherence=.2; one not named weighs 0",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Searches, writes the files, prints the comparison."""
+    weights = parse_weights(arguments.weights)
+    for path in (arguments.output, arguments.wav, arguments.picture):
+        check_writable(path)
+    if arguments.picture is not None:
+        import motet.client.picture  # noqa: F401 (a missing package is told now, not after the search)
+    with connect(arguments.server) as client:
+        result, interrupted = search(client, arguments, weights)
+        # The music first: nothing that fails later may lose it.
+        for path, candidate in zip(numbered(arguments.output, len(result.candidates)), result.candidates, strict=True):
+            path.write_bytes(candidate.midi)
+        if arguments.wav is not None:
+            arguments.wav.write_bytes(client.render(result.best.midi).data)
+    if arguments.picture is not None:
+        from motet.client.picture import draw
+
+        draw(result, arguments.caption, arguments.picture)
+    if arguments.json:
+        print(json.dumps(result.to_json(), indent=2))  # noqa: T201
+    else:
+        written = [*numbered(arguments.output, len(result.candidates)), arguments.wav, arguments.picture]
+        print(table.headline(result))  # noqa: T201
+        print(table.comparison(result), end="")  # noqa: T201
+        print("wrote", ", ".join(str(path) for path in written if path is not None))  # noqa: T201
+    return INTERRUPTED if interrupted else 0
+
+
+def search(
+    client: Client, arguments: argparse.Namespace, weights: Mapping[str, float] | None
+) -> tuple[SearchResult, bool]:
+    """The result, shown live on stderr, and whether the user ended the search."""
+    stream = client.start(
+        arguments.caption,
+        seed=arguments.seed,
+        strategy=arguments.strategy,
+        candidates=arguments.candidates,
+        bars=arguments.bars,
+        weights=weights,
+        temperature=arguments.temperature,
+        top_p=arguments.top_p,
+        model=arguments.model,
+        results=arguments.results,
+        mutations=arguments.mutations,
+        time_limit_s=arguments.time_limit,
+    )
+    with stream, StatusLine(sys.stderr) as status, Interruption(stream.stop, stream.cancel) as interruption:
+        try:
+            for progress in stream:
+                status.show(table.progress_line(progress))
+            return stream.result, interruption.happened
+        except RequestError as error:
+            if interruption.happened and error.code is grpc.StatusCode.CANCELLED:
+                raise KeyboardInterrupt from None  # stopped before there was anything to return
+            raise
+
+
+def parse_weights(text: str | None) -> dict[str, float] | None:
+    """``"text=.4,harmony=.6"`` as a mapping; RequestError names the part that is not NAME=NUMBER."""
+    if text is None:
+        return None
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.partition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            equals = ""
+            weight = 0.0
+        if not equals or not name.strip():
+            raise RequestError.of("weights", "must be NAME=NUMBER, separated by commas", part)
+        if name.strip() in weights:
+            raise RequestError.of("weights", "must not name a term twice", name.strip())
+        weights[name.strip()] = weight
+    return weights
+
+
+def check_writable(path: Path | None) -> None:
+    """Raises OSError unless a file can be written at ``path``, so that no search is lost to a wrong folder."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise IsADirectoryError(None, "is a folder, not a file to write", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(None, "there is no such folder to write into", str(path.parent))
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """``count`` paths: out.mid, out-2.mid, out-3.mid …"""
+    return [path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in range(1, count + 1)]

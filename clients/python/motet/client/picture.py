@@ -1,0 +1,368 @@
+"""A search as one picture: the piano roll of the best piece by instrument, and the tree that led to it.
+
+Needs the ``plot`` extra (matplotlib, symusic); importing this module without it raises ModuleNotFoundError.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import symusic  # type: ignore[import-untyped]
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from motet.client.general_midi import PROGRAM_NAMES
+from motet.client.result import Candidate, SearchResult, TreeNode
+
+DRUMS = -1
+_INK, _SOFT, _GRID, _LANE = "#22272e", "#6b7480", "#dfe3e8", "#f5f7f9"
+# Ten hues that stay apart, also for colour-blind eyes and in grey.
+_COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b"),
+    *("#56b4e9", "#7b3294", "#8c564b", "#5f6b76", "#e377c2"),
+)
+_ARM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#7b3294", "#56b4e9", "#8c564b", "#5f6b76")
+_DRUM_LANES = (
+    ("kick", {35, 36}),
+    ("snare", {37, 38, 39, 40}),
+    ("hi-hat", {42, 44, 46}),
+    ("toms", {41, 43, 45, 47, 48, 50}),
+    ("cymbals", {49, 51, 52, 53, 55, 57, 59}),
+)
+_OTHER_LANE = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class _Roll:
+    """The notes of a file in quarters: ``columns`` are start, length, pitch, velocity, program ([N] each)."""
+
+    start: NDArray[np.float64]
+    length: NDArray[np.float64]
+    pitch: NDArray[np.int64]
+    velocity: NDArray[np.int64]
+    program: NDArray[np.int64]
+    bars: NDArray[np.float64]  # [bars + 1] starts of the bars, and the end
+    beats_per_bar: int
+
+
+def draw(result: SearchResult, caption: str, path: Path) -> None:
+    """Writes the picture of a search to ``path``; the suffix (.png, .svg, .pdf) decides the format.
+
+    Args:
+        result: of the search.
+        caption: that was searched for, the title.
+        path: file to write.
+    """
+    roll = _read(result.best.midi)
+    has_drums = bool(np.any(roll.program == DRUMS))
+    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": _SOFT, "text.color": _INK}):
+        figure = Figure(figsize=(13, 10.2 if has_drums else 9.2), facecolor="white")
+        # The rectangle leaves a line at the bottom for the facts.
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.10, hspace=0.03, rect=(0, 0.018, 1, 0.982))
+        figure.set_layout_engine(layout)
+        _title(figure, result, caption)
+        heights = [4.6, 1.5, 3.9] if has_drums else [4.9, 3.9]
+        axes = figure.subplots(len(heights), 1, height_ratios=heights)
+        _draw_roll(axes[0], roll, label_bars=not has_drums)
+        if has_drums:
+            axes[1].sharex(axes[0])
+            _draw_drums(axes[1], roll)
+        _draw_tree(axes[-1], result)
+        figure.savefig(path, dpi=130)
+
+
+def _title(figure: Figure, result: SearchResult, caption: str) -> None:
+    plain, best = result.plain_sample.reward.total, result.best.reward.total
+    wrapped = "\n".join(textwrap.wrap(caption, 105)[:3])
+    facts = (
+        f"reward {best:.3f} (first plain sample {plain:.3f})   ·   {result.strategy}, {len(result.nodes)} tree nodes, "
+        f"{result.elapsed_s:.1f} s   ·   {result.model}@{result.model_version}, seed {result.seed}"
+    )
+    figure.suptitle(wrapped, fontsize=13, fontweight="bold", x=0.012, ha="left")
+    figure.text(0.988, 0.004, facts, fontsize=8, color=_SOFT, ha="right", va="bottom")
+
+
+def _read(midi: bytes) -> _Roll:
+    score = symusic.Score.from_midi(midi)
+    quarter = float(score.ticks_per_quarter)
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("time", "duration", "pitch", "velocity", "program")}
+    for track in score.tracks:
+        notes = track.notes.numpy()
+        for name in ("time", "duration", "pitch", "velocity"):
+            columns[name].append(np.asarray(notes[name]))
+        columns["program"].append(np.full(len(notes["time"]), DRUMS if track.is_drum else track.program))
+    joined = {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in columns.items()}
+    start, length = joined["time"] / quarter, joined["duration"] / quarter
+    bars, beats = _bars(score, quarter, float((start + length).max(initial=1.0)))
+    return _Roll(start, length, joined["pitch"], joined["velocity"], joined["program"], bars, beats)
+
+
+def _bars(score: Any, quarter: float, end: float) -> tuple[NDArray[np.float64], int]:
+    """Starts of the bars in quarters, up to the first one at or after ``end``, and the beats of the first bar."""
+    changes = sorted(
+        (change.time / quarter, int(change.numerator), int(change.denominator)) for change in score.time_signatures
+    )
+    if not changes or changes[0][0] > 0:
+        changes.insert(0, (0.0, 4, 4))
+    starts, position = [0.0], 0.0
+    while position < end - 1e-6:
+        _, numerator, denominator = [change for change in changes if change[0] <= position + 1e-6][-1]
+        position += numerator * 4 / denominator
+        starts.append(position)
+    return np.array(starts), changes[0][1]
+
+
+def _instruments(roll: _Roll) -> list[int]:
+    """Programs without the drums, those with the most notes first."""
+    programs, counts = np.unique(roll.program[roll.program != DRUMS], return_counts=True)
+    return [int(program) for program in programs[np.argsort(-counts, kind="stable")]]
+
+
+def _draw_roll(axes: Axes, roll: _Roll, *, label_bars: bool) -> None:
+    pitched = roll.program != DRUMS
+    if not pitched.any():
+        axes.text(0.5, 0.5, "no pitched notes", transform=axes.transAxes, ha="center", va="center", color=_SOFT)
+    low, high = (int(roll.pitch[pitched].min()), int(roll.pitch[pitched].max())) if pitched.any() else (60, 72)
+    low, high = low - 2, max(high + 2, low + 16)
+    for pitch in range(low, high + 1):
+        if pitch % 12 in {1, 3, 6, 8, 10}:
+            axes.axhspan(pitch - 0.5, pitch + 0.5, color=_LANE, zorder=0)
+    handles = []
+    for number, program in enumerate(_instruments(roll)):
+        colour = _COLOURS[number % len(_COLOURS)]
+        _boxes(axes, roll, roll.program == program, roll.pitch, colour, height=0.86)
+        name = PROGRAM_NAMES[program] if 0 <= program < len(PROGRAM_NAMES) else f"program {program}"
+        count = int((roll.program == program).sum())
+        handles.append(Rectangle((0, 0), 1, 1, color=colour, label=f"{name} ({count})"))
+    axes.set_ylim(low - 0.5, high + 0.5)
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
+    for pitch in octaves:
+        axes.axhline(pitch - 0.5, color=_GRID, linewidth=0.8, zorder=0.5)
+    axes.set_title("Piano roll", loc="left", fontsize=10, color=_SOFT)
+    if handles:
+        axes.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(1.005, 1.0),
+            frameon=False,
+            fontsize=9,
+            title="instruments (notes)",
+            alignment="left",
+            handlelength=1.1,
+            handleheight=0.9,
+            borderaxespad=0,
+        )
+    _bar_grid(axes, roll, label=label_bars)
+
+
+def _draw_drums(axes: Axes, roll: _Roll) -> None:
+    drums = roll.program == DRUMS
+    lane_of = {pitch: lane for lane, (_, pitches) in enumerate(_DRUM_LANES) for pitch in pitches}
+    lanes = np.array([lane_of.get(int(pitch), len(_DRUM_LANES)) for pitch in roll.pitch], np.float64)
+    used = sorted({int(lane) for lane in lanes[drums]})
+    row_of = {lane: row for row, lane in enumerate(used)}
+    rows = np.array([row_of.get(int(lane), 0) for lane in lanes], np.float64)
+    names = [*(name for name, _ in _DRUM_LANES), _OTHER_LANE]
+    for row in range(0, len(used), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=_LANE, zorder=0)
+    # A drum has no length: every stroke is a box of a sixteenth, so that they stay apart.
+    strokes = _Roll(
+        roll.start,
+        np.full(len(roll.start), 0.2),
+        roll.pitch,
+        roll.velocity,
+        roll.program,
+        roll.bars,
+        roll.beats_per_bar,
+    )
+    _boxes(axes, strokes, drums, rows, _INK, height=0.62)
+    axes.set_ylim(-0.5, max(len(used) - 0.5, 0.5))
+    axes.set_yticks(range(len(used)), [names[lane] for lane in used])
+    axes.set_title(f"Drums ({int(drums.sum())} strokes)", loc="left", fontsize=10, color=_SOFT)
+    _bar_grid(axes, roll, label=True)
+
+
+def _boxes(
+    axes: Axes, roll: _Roll, which: NDArray[np.bool_], rows: NDArray[Any], colour: str, *, height: float
+) -> None:
+    """One box a note; louder is darker."""
+    rgb = np.array(mpl.colors.to_rgb(colour))
+    boxes, colours = [], []
+    for index in np.flatnonzero(which):
+        width = max(float(roll.length[index]) - 0.03, 0.06)
+        boxes.append(Rectangle((float(roll.start[index]), float(rows[index]) - height / 2), width, height))
+        colours.append((*rgb, 0.45 + 0.55 * float(roll.velocity[index]) / 127))
+    edge = [(*(rgb * 0.6), 0.9)] * len(boxes)
+    axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors=edge, linewidths=0.4, zorder=2))
+
+
+def _bar_grid(axes: Axes, roll: _Roll, *, label: bool) -> None:
+    for start, end in zip(roll.bars[:-1], roll.bars[1:], strict=True):
+        axes.axvline(start, color="#c3c9d1", linewidth=0.9, zorder=0.6)
+        if len(roll.bars) <= 24:
+            for beat in np.arange(1, roll.beats_per_bar) * (end - start) / roll.beats_per_bar:
+                axes.axvline(start + beat, color=_GRID, linewidth=0.5, zorder=0.4)
+    axes.set_xlim(roll.bars[0], roll.bars[-1])
+    step = max(1, -(-(len(roll.bars) - 1) // 24))
+    shown = range(0, len(roll.bars) - 1, step)
+    middles = [(roll.bars[index] + roll.bars[index + 1]) / 2 for index in shown]
+    axes.set_xticks(middles, [str(index + 1) for index in shown])
+    axes.tick_params(length=0, colors=_SOFT, labelbottom=label)
+    axes.spines[["top", "right"]].set_visible(False)
+    if label:
+        axes.set_xlabel("bar", color=_SOFT)
+
+
+def _draw_tree(axes: Axes, result: SearchResult) -> None:
+    nodes = {node.index: node for node in result.nodes}
+    judged = {index: node for index, node in nodes.items() if node.reward is not None}
+    axes.set_title("Search tree: reward of the piece so far against its length", loc="left", fontsize=10, color=_SOFT)
+    axes.set_xlabel("bars", color=_SOFT)
+    axes.set_ylabel("reward", color=_SOFT)
+    axes.tick_params(colors=_SOFT, length=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    if not judged:
+        axes.text(0.5, 0.5, "no node was judged", transform=axes.transAxes, ha="center", va="center", color=_SOFT)
+        return
+    places = _places(judged)
+    root = _draw_root(axes, result, places)
+    edges: dict[bool, tuple[list[Any], list[Any]]] = {True: ([], []), False: ([], [])}
+    for index, node in judged.items():
+        parent = _judged_ancestor(node, nodes)
+        if parent is not None:
+            lines, colours = edges[node.alive]
+            lines.append([places[parent.index], places[index]])
+            colours.append(_arm_colour(node))
+    for alive, (lines, colours) in edges.items():
+        axes.add_collection(
+            LineCollection(
+                lines, colors=colours, linewidths=1.3 if alive else 0.9, alpha=0.75 if alive else 0.3, zorder=2
+            )
+        )
+    for alive in (False, True):
+        points = [node for node in judged.values() if node.alive is alive]
+        axes.scatter(
+            [places[node.index][0] for node in points],
+            [places[node.index][1] for node in points],
+            s=26 if alive else 15,
+            c=[_arm_colour(node) for node in points],
+            alpha=0.95 if alive else 0.45,
+            linewidths=0,
+            zorder=3,
+        )
+    places.update(root)
+    _mark_path(axes, result.plain_sample, places, colour=_SOFT, width=1.6, marker="D", size=52, dashed=True)
+    _mark_path(axes, result.best, places, colour=_INK, width=2.8, marker="*", size=210, dashed=False)
+    axes.set_xlim(-0.3, max(x for x, _ in places.values()) + 0.6)
+    axes.margins(y=0.08)
+    axes.autoscale_view(scalex=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _tree_legend(axes, result, judged)
+
+
+def _places(judged: dict[int, TreeNode]) -> dict[int, tuple[float, float]]:
+    """Where each node is drawn; nodes of one length are spread a little by arm, so that they don't hide each other."""
+    arms = sorted({node.arm for node in judged.values()})
+    middle = (len(arms) - 1) / 2
+    return {
+        index: (node.bars + 0.07 * (arms.index(node.arm) - middle), node.reward or 0.0)
+        for index, node in judged.items()
+    }
+
+
+def _draw_root(
+    axes: Axes, result: SearchResult, places: dict[int, tuple[float, float]]
+) -> dict[int, tuple[float, float]]:
+    """Draws the root, which has no reward, amid its children, and thin lines to them; returns its place."""
+    roots = [node for node in result.nodes if node.parent < 0 and node.index not in places]
+    drawn: dict[int, tuple[float, float]] = {}
+    for root in roots:
+        ends = [places[node.index] for node in result.nodes if node.parent == root.index and node.index in places]
+        if ends:
+            drawn[root.index] = (float(root.bars), float(np.mean([y for _, y in ends])))
+            lines = [[drawn[root.index], end] for end in ends]
+            axes.add_collection(LineCollection(lines, colors=_SOFT, linewidths=0.7, alpha=0.35, zorder=1))
+            axes.scatter(*drawn[root.index], s=20, color=_SOFT, zorder=3)
+    return drawn
+
+
+def _judged_ancestor(node: TreeNode, nodes: dict[int, TreeNode]) -> TreeNode | None:
+    parent = nodes.get(node.parent)
+    while parent is not None and parent.reward is None:
+        parent = nodes.get(parent.parent)
+    return parent
+
+
+def _mark_path(
+    axes: Axes,
+    candidate: Candidate,
+    places: dict[int, tuple[float, float]],
+    *,
+    colour: str,
+    width: float,
+    marker: str,
+    size: float,
+    dashed: bool,
+) -> None:
+    path = [places[index] for index in candidate.lineage if index in places]
+    if not path:
+        return
+    style = (0, (4, 2)) if dashed else "solid"
+    axes.plot(
+        *zip(*path, strict=True), color=colour, linewidth=width, linestyle=style, zorder=4, solid_capstyle="round"
+    )
+    axes.scatter(*path[-1], marker=marker, s=size, color=colour, edgecolors="white", linewidths=1.0, zorder=5)
+
+
+def _arm_colour(node: TreeNode) -> str:
+    return _SOFT if node.arm < 0 else _ARM_COLOURS[node.arm % len(_ARM_COLOURS)]
+
+
+def _tree_legend(axes: Axes, result: SearchResult, judged: dict[int, TreeNode]) -> None:
+    used = sorted({node.arm for node in judged.values() if node.arm >= 0})
+    handles = [
+        Line2D(
+            [], [], color=_INK, marker="*", markersize=12, linewidth=2.4, label=f"best: {result.best.reward.total:.3f}"
+        ),
+        Line2D(
+            [],
+            [],
+            color=_SOFT,
+            marker="D",
+            markersize=6,
+            linewidth=1.4,
+            linestyle=(0, (4, 2)),
+            label=f"first plain sample: {result.plain_sample.reward.total:.3f}",
+        ),
+    ]
+    for arm in used:
+        text = "caption as sent" if arm == 0 else result.arms[arm] if arm < len(result.arms) else f"arm {arm}"
+        label = "\n".join(textwrap.wrap(text, 34)[:3])
+        handles.append(
+            Line2D([], [], color=_ARM_COLOURS[arm % len(_ARM_COLOURS)], marker="o", linewidth=1.4, label=label)
+        )
+    axes.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(1.005, 1.0),
+        frameon=False,
+        fontsize=8.5,
+        title="paths and wordings",
+        alignment="left",
+        borderaxespad=0,
+        labelspacing=0.7,
+    )

@@ -1,0 +1,67 @@
+"""Rewards as text: what the search gained over the first plain sample, term by term."""
+
+from __future__ import annotations
+
+from motet.client.result import Progress, Reward, SearchResult
+
+
+def comparison(result: SearchResult) -> str:
+    """A table with one line per reward term and one for the total; ends with a newline."""
+    plain, best = result.plain_sample.reward, result.best.reward
+    names = list(dict.fromkeys([*best.terms, *plain.terms]))
+    width = max(len("reward"), *(len(name) for name in names)) if names else len("reward")
+    lines = [f"{'':{width}}  first sample  searched    change"]
+    lines += [_line(name, width, plain.terms.get(name), best.terms.get(name)) for name in names]
+    lines.append("-" * len(lines[0]))
+    lines.append(_line("reward", width, plain.total, best.total))
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, width: int, before: float | None, after: float | None) -> str:
+    left = "-" if before is None else f"{before:.3f}"
+    right = "-" if after is None else f"{after:.3f}"
+    change = "" if before is None or after is None else f"{after - before:+.3f}"
+    return f"{name:{width}}  {left:>12}  {right:>8}  {change:>8}"
+
+
+def breakdown(reward: Reward) -> str:
+    """A table with one line per term, its details indented below it, and the total; ends with a newline."""
+    rows: list[tuple[str, float]] = []
+    left = dict(reward.details)
+    for name, value in reward.terms.items():
+        rows.append((name, value))
+        own = [key for key in left if key.startswith((f"{name}.", f"{name}_"))]
+        rows += [(f"  {key[len(name) + 1 :]}", left.pop(key)) for key in own]
+    rows += list(left.items())
+    width = max(len("reward"), *(len(name) for name, _ in rows)) if rows else len("reward")
+    lines = [f"{name:{width}}  {value:8.3f}" for name, value in rows]
+    lines.append("-" * (width + 10))
+    lines.append(f"{'reward':{width}}  {reward.total:8.3f}")
+    return "\n".join(lines) + "\n"
+
+
+def headline(result: SearchResult) -> str:
+    """One line: what searched, from which seed, for how long, and why it ended."""
+    ended = {
+        "COMPLETED": "",
+        "TIME_LIMIT": ", cut short by the time limit",
+        "STOPPED": ", stopped early",
+    }.get(result.stop_reason, f", {result.stop_reason}")
+    return (
+        f"{result.strategy} search with {result.model}@{result.model_version}, seed {result.seed}: "
+        f"{len(result.nodes)} tree nodes, {result.tokens:,} tokens, {result.elapsed_s:.1f} s{ended}"
+    )
+
+
+def progress_line(progress: Progress) -> str:
+    """One line: where the search stands."""
+    if progress.queue_position is not None:
+        return f"queued behind {progress.queue_position} · {progress.elapsed_s:.1f} s"
+    best = "best –"
+    if progress.best is not None:
+        terms = " ".join(f"{name} {value:.2f}" for name, value in progress.best.terms.items())
+        best = f"best {progress.best.total:.3f} ({terms})"
+    return (
+        f"searching · {progress.elapsed_s:4.1f} s · bar {progress.bars}/{progress.bar_goal} · "
+        f"candidates {progress.finished}/{progress.candidates} · {best}"
+    )

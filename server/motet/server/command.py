@@ -1,0 +1,95 @@
+"""``motet serve``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import threading
+from pathlib import Path
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds ``serve``."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the search server",
+        description="Runs the gRPC server. Prints one line, `listening on HOST:PORT`, as soon as it answers; health "
+        "says SERVING once the model is warm. SIGTERM lets running searches end with the best so far.",
+    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of ``serve``."""
+    parser.add_argument(
+        "--address", default="127.0.0.1:6683", metavar="HOST:PORT", help="where to listen; port 0 takes a free one"
+    )
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="checkpoint folder (default: the shipped one)")
+    parser.add_argument(
+        "--queue",
+        type=int,
+        default=16,
+        metavar="N",
+        help="searches that may wait beside the running one; too small refuses bursts, too large lets callers wait "
+        "longer than they will (default: 16)",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model (default: all cores)")
+    parser.add_argument(
+        "--grace", type=float, default=10.0, metavar="S", help="seconds that running work gets on SIGTERM (default: 10)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="allow an address that other machines can reach; there is neither encryption nor password",
+    )
+    parser.add_argument("--no-reflection", action="store_true", help="do not let clients list the services")
+    parser.add_argument(
+        "--stop-on-stdin-eof", action="store_true", help="stop when standard input ends: for a parent that may die"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until told to stop."""
+    import logging
+
+    from motet.server.app import serve
+    from motet.server.backend import load
+    from motet.server.config import ServerConfig
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = ServerConfig(
+        address=arguments.address,
+        insecure=arguments.insecure,
+        model_folder=arguments.model,
+        queue_limit=arguments.queue,
+        threads=arguments.threads,
+        drain_grace_s=arguments.grace,
+        reflection=not arguments.no_reflection,
+    )
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        if arguments.stop_on_stdin_eof:
+            _when_stdin_ends(asyncio.get_running_loop(), stop)
+        await serve(
+            config,
+            lambda: load(config.model_folder, threads=config.threads, max_midi_bytes=config.max_midi_bytes),
+            on_listening=lambda address: print(f"listening on {address}", flush=True),  # noqa: T201 (the contract)
+            stop=stop,
+        )
+
+    asyncio.run(main())
+    return 0
+
+
+def _when_stdin_ends(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Sets ``stop`` at the end of standard input, which is also what the death of the parent looks like."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, name="motet-stdin", daemon=True).start()

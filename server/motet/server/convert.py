@@ -1,0 +1,249 @@
+"""Between the messages of ``motet.v1`` and the types of ``motet.search`` and ``motet.rewards``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from motet.music import midi
+from motet.music.error import InvalidInputError, NotFoundError
+from motet.rewards.composite import Breakdown, Weights
+from motet.search.budget import StopReason
+from motet.search.request import MAX_CANDIDATES
+from motet.search.result import Candidate, Progress, SearchResult
+from motet.search.run import SearchRequest
+from motet.search.tree import TreeSnapshot
+from motet.server.backend import LISTENING_RATE_HZ
+from motet.server.errors import ViolationsError, duration_of
+from motet.v1 import search_pb2, search_service_pb2
+
+TERMS = tuple(Weights.__dataclass_fields__)
+"""Names of the reward terms, in order."""
+
+DEFAULT_CANDIDATES = SearchRequest(caption="music").candidates
+
+_FIELDS = {
+    "caption": "caption",
+    "seed": "seed",
+    "strategy": "strategy",
+    "candidate_count": "candidates",
+    "bar_count": "bars",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "mutation_count": "mutations",
+    "result_count": "results",
+}
+"""Fields of the message -> arguments of the search."""
+
+
+def search_request(message: search_service_pb2.SearchRequest, *, deadline_s: float) -> SearchRequest:
+    """The search that ``message`` asks for; an error that tells all bad fields at once, by their names on the wire.
+
+    Args:
+        message: as received; absent fields take the defaults of the search.
+        deadline_s: seconds that the search may take.
+    """
+    given: dict[str, Any] = {}
+    for name, argument in _FIELDS.items():
+        if name == "strategy" and not message.strategy:
+            continue
+        if name in {"caption", "strategy"} or message.HasField(name):  # type: ignore[arg-type]
+            given[argument] = getattr(message, name)
+    violations: list[InvalidInputError] = []
+    try:
+        given["weights"] = weights(message.reward_weights)
+    except InvalidInputError as error:
+        violations.extend(error.violations if isinstance(error, ViolationsError) else [error])
+    for name, argument in _FIELDS.items():
+        if argument not in given:
+            continue
+        alone = {"caption": "music", argument: given[argument]}
+        if argument == "results":  # its upper bound is the number of candidates, if that is a good one
+            count = given.get("candidates", DEFAULT_CANDIDATES)
+            alone["candidates"] = count if 1 <= count <= MAX_CANDIDATES else MAX_CANDIDATES
+        try:
+            SearchRequest(**alone)
+        except NotFoundError:
+            if not violations:
+                raise
+        except InvalidInputError as error:
+            violations.append(_named(error, name))
+    _check(violations)
+    return SearchRequest(**given, deadline_s=deadline_s)
+
+
+def time_limit_s(message: search_service_pb2.SearchRequest) -> float | None:
+    """The time limit of the request in seconds, if it has one; InvalidInputError unless it is above 0."""
+    if not message.HasField("time_limit"):
+        return None
+    seconds = message.time_limit.seconds + message.time_limit.nanos / 1e9
+    if not seconds > 0:
+        raise InvalidInputError.of("time_limit", "must be above 0 seconds", seconds)
+    return seconds
+
+
+def weights(messages: Sequence[search_pb2.RewardWeight]) -> Weights:
+    """The weights of the terms: the defaults for an empty list, otherwise 0 for a term that is not named."""
+    if not messages:
+        return Weights()
+    chosen = dict.fromkeys(TERMS, 0.0)
+    violations: list[InvalidInputError] = []
+    seen: set[str] = set()
+    for index, message in enumerate(messages):
+        weight = message.weight if message.HasField("weight") else 1.0
+        if message.name not in chosen:
+            rule = f"must be one of {', '.join(TERMS)}"
+            violations.append(InvalidInputError.of(f"reward_weights[{index}].name", rule, message.name))
+        elif message.name in seen:
+            violations.append(
+                InvalidInputError.of(f"reward_weights[{index}].name", "must not be repeated", message.name)
+            )
+        elif not (math.isfinite(weight) and weight >= 0):
+            rule = "must be finite and not negative"
+            violations.append(InvalidInputError.of(f"reward_weights[{index}].weight", rule, weight))
+        else:
+            seen.add(message.name)
+            chosen[message.name] = weight
+    _check(violations)
+    if not sum(chosen.values()) > 0:
+        raise InvalidInputError.of("reward_weights", "must not all be 0", {name: chosen[name] for name in seen})
+    return Weights(**chosen)
+
+
+def render_options(message: search_service_pb2.RenderRequest) -> dict[str, Any]:
+    """The arguments of ``Backend.render`` beside the file; an error that tells all bad fields at once."""
+    violations: list[InvalidInputError] = []
+    for name in ("start_seconds", "end_seconds"):
+        value = getattr(message, name)
+        if message.HasField(name) and not (math.isfinite(value) and value >= 0):  # type: ignore[arg-type]
+            violations.append(InvalidInputError.of(name, "must be finite and not negative", value))
+    rate_hz = message.rate_hz if message.HasField("rate_hz") else LISTENING_RATE_HZ
+    if not 8000 <= rate_hz <= 96_000:
+        violations.append(InvalidInputError.of("rate_hz", "must be from 8000 to 96000", rate_hz))
+    _check(violations)
+    return {
+        "start_s": message.start_seconds if message.HasField("start_seconds") else None,
+        "end_s": message.end_seconds if message.HasField("end_seconds") else None,
+        "rate_hz": rate_hz,
+        "effects": message.effects if message.HasField("effects") else True,
+    }
+
+
+def midi_bytes(data: bytes, max_bytes: int) -> bytes:
+    """``data`` if it has 1 to ``max_bytes`` bytes; the cheap check, before a place in the queue is worth it."""
+    if not data:
+        raise InvalidInputError.of("midi", "must be a Standard MIDI File", "0 bytes")
+    if len(data) > max_bytes:
+        raise InvalidInputError.of("midi", f"must have at most {max_bytes:,} bytes", f"{len(data):,} bytes")
+    return data
+
+
+def _named(error: InvalidInputError, name: str) -> InvalidInputError:
+    """The same violation under the field's name on the wire."""
+    rule = error.metadata.get("rule", error.message)
+    received = error.metadata.get("received", "")
+    metadata = {**error.metadata, "field": name}
+    return InvalidInputError(error.reason, f"{name}: {rule} (received {received})", metadata)
+
+
+def _check(violations: Sequence[InvalidInputError]) -> None:
+    if len(violations) == 1:
+        raise violations[0]
+    if violations:
+        raise ViolationsError(violations)
+
+
+def reward(breakdown: Breakdown) -> search_pb2.Reward:
+    """A breakdown as a message; terms and details in their own order."""
+    return search_pb2.Reward(total=breakdown.total, terms=_terms(breakdown.terms), details=_terms(breakdown.details))
+
+
+def _terms(values: Mapping[str, float]) -> list[search_pb2.RewardTerm]:
+    return [search_pb2.RewardTerm(name=name, value=float(value)) for name, value in values.items()]
+
+
+def progress(state: Progress, *, search_id: str, elapsed_s: float) -> search_pb2.Progress:
+    """Where a running search stands."""
+    message = search_pb2.Progress(
+        state=search_pb2.SEARCH_STATE_RUNNING,
+        elapsed=duration_of(elapsed_s),
+        search_id=search_id,
+        candidate_count=state.candidates,
+        finished_count=state.finished,
+        bar_count=state.bars_done,
+        bar_goal=state.bars,
+        node_count=state.nodes,
+        token_count=state.tokens,
+    )
+    if state.best_total is not None:
+        message.best_reward.CopyFrom(search_pb2.Reward(total=state.best_total, terms=_terms(state.best_terms)))
+    return message
+
+
+def queued(position: int, *, search_id: str, elapsed_s: float) -> search_pb2.Progress:
+    """Where a waiting search stands: behind ``position`` others."""
+    return search_pb2.Progress(
+        state=search_pb2.SEARCH_STATE_QUEUED,
+        queue_position=position,
+        elapsed=duration_of(elapsed_s),
+        search_id=search_id,
+    )
+
+
+_STOP_REASONS = {
+    StopReason.COMPLETED: search_pb2.STOP_REASON_COMPLETED,
+    StopReason.DEADLINE: search_pb2.STOP_REASON_TIME_LIMIT,
+    StopReason.CANCELLED: search_pb2.STOP_REASON_STOPPED,
+}
+
+
+def result(found: SearchResult, *, model: str, model_version: str, reward_version: str) -> search_pb2.SearchResult:
+    """The outcome of a search; ``elapsed`` is left for the caller, who knows of the waiting."""
+    return search_pb2.SearchResult(
+        candidates=[_candidate(piece) for piece in found.candidates],
+        plain_sample=_candidate(found.plain),
+        nodes=_nodes(found.tree),
+        arms=[search_pb2.Arm(index=index, caption=text) for index, text in enumerate(found.arms)],
+        model=model,
+        model_version=model_version,
+        reward_version=reward_version,
+        seed=found.seed,
+        stop_reason=_STOP_REASONS[found.stop_reason],
+        strategy=found.request.strategy,
+        token_count=found.tokens,
+        bar_count=found.bars,
+    )
+
+
+def _candidate(piece: Candidate) -> search_pb2.Candidate:
+    return search_pb2.Candidate(
+        midi=midi.write(piece.score),
+        reward=reward(piece.breakdown),
+        arm_index=piece.arm,
+        arm_caption=piece.arm_caption,
+        seed=piece.seed,
+        token_count=len(piece.tokens),
+        log_probability=piece.log_probability,
+        lineage=piece.lineage,
+        bar_count=piece.bars,
+        finished=piece.finished,
+    )
+
+
+def _nodes(tree: TreeSnapshot) -> list[search_pb2.TreeNode]:
+    columns = zip(
+        tree.parent.tolist(),
+        tree.arm.tolist(),
+        tree.reward_total.tolist(),
+        tree.bars.tolist(),
+        tree.alive.tolist(),
+        strict=True,
+    )
+    nodes = []
+    for index, (parent, arm, total, bars, alive) in enumerate(columns):
+        node = search_pb2.TreeNode(index=index, parent_index=parent, arm_index=arm, bar_count=bars, alive=alive)
+        if math.isfinite(total):
+            node.reward = total
+        nodes.append(node)
+    return nodes

@@ -1,0 +1,115 @@
+"""A real server on loopback, in the test's own event loop, with the fake decoder and reward behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from motet.music.score import Score
+from motet.rewards.render import RenderConfig
+from motet.search.run import Searcher
+from motet.server.app import Server
+from motet.server.backend import Backend
+from motet.server.config import ServerConfig
+from motet.v1.search_service_pb2_grpc import SearchServiceStub
+from tests.fakes import CountingReward, FakeDecoder
+
+
+class FakeRenderer:
+    """The contract of ``Renderer``: a tenth of a second of silence for every note."""
+
+    def __init__(self, config: RenderConfig) -> None:
+        self.config = config
+
+    def render(self, score: Score) -> NDArray[np.float32]:
+        return np.zeros((len(score) * self.config.rate_hz // 10, 2), np.float32)
+
+    def window(self, score: Score, start_s: float, end_s: float) -> NDArray[np.float32]:
+        return np.zeros((round((end_s - start_s) * self.config.rate_hz), 2), np.float32)
+
+
+@dataclass
+class Running:
+    """A warm server and what is behind it."""
+
+    server: Server
+    address: str
+    channel: grpc.aio.Channel
+    decoder: Any
+    reward: CountingReward
+
+    @property
+    def stub(self) -> Any:
+        return SearchServiceStub(self.channel)
+
+
+@asynccontextmanager
+async def running(
+    decoder: Any = None, reward: CountingReward | None = None, *, warm: bool = True, **settings: Any
+) -> AsyncIterator[Running]:
+    decoder = FakeDecoder() if decoder is None else decoder
+    reward = CountingReward() if reward is None else reward
+    settings = {"drain_grace_s": 0.0, "progress_interval_s": 0.01, **settings}
+    config = ServerConfig(address="127.0.0.1:0", **settings)
+
+    def load() -> Backend:
+        return Backend(
+            searcher=Searcher(decoder, reward),
+            reward=reward,
+            model="fake",
+            model_version="0123456789ab",
+            reward_version="counting-1",
+            max_midi_bytes=config.max_midi_bytes,
+            open_renderer=FakeRenderer,  # type: ignore[arg-type]
+        )
+
+    server = Server(config, load)
+    address = await server.start()
+    if warm:
+        await server.warm_up()
+    async with grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
+        yield Running(server, address, channel, decoder, reward)
+    await server.drain()
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start() -> Start:
+    """``async with start(decoder, reward, **settings) as running``."""
+    return running
+
+
+class SlowDecoder(FakeDecoder):
+    """Blocks at every bar until it may go on, so that a test decides how far a search gets."""
+
+    def __init__(self, bars_free: int = 10_000) -> None:
+        import threading
+
+        super().__init__()
+        self.gate = threading.Semaphore(bars_free)
+        self.cancelled_seen = threading.Event()
+
+    def on_bar(self) -> None:
+        self.gate.acquire(timeout=20)
+        super().on_bar()
+
+
+async def collect(call: Any) -> tuple[list[Any], Any]:
+    """All progress messages of a search, and its result."""
+    progress: Sequence[Any] = []
+    result = None
+    async for response in call:
+        if response.HasField("progress"):
+            progress = [*progress, response.progress]
+        else:
+            result = response.result
+    return list(progress), result
