@@ -18,6 +18,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOTS = ("proto", "music", "model", "rewards", "search", "server", "training", "clients/python")
 LIGHT = {"motet", "grpcio", "protobuf", "typing_extensions"}  # all that `pip install motet` may bring
+BUILD_PRODUCTS = ("__pycache__", ".nbi", ".nbc", ".pyc", ".DS_Store")
 
 # Every module of the wheel, and the weights in it, with all extras installed; none may come from the checkout.
 IMPORT_ALL = """
@@ -53,7 +54,7 @@ def broken_rules(wheel: zipfile.ZipFile) -> Iterator[str]:
     for name in sorted(packed):
         if not name.startswith("motet/") or "test" in Path(name).stem.split("_") or "/tests/" in name:
             yield f"{name} does not belong in the wheel"
-        if "__pycache__" in name or name.endswith((".nbi", ".nbc", ".pyc")):
+        if any(mark in name for mark in BUILD_PRODUCTS):
             yield f"{name} is a build product"
     for root in ROOTS:
         sources = REPOSITORY / root
@@ -61,9 +62,9 @@ def broken_rules(wheel: zipfile.ZipFile) -> Iterator[str]:
         for portion in portions:
             if f"motet/{portion.name}/py.typed" not in names:
                 yield f"motet/{portion.name}/py.typed is missing"
-        for source in sources.rglob("*.py"):
+        for source in (sources / "motet").rglob("*"):  # code, weights and tables alike
             name = source.relative_to(sources).as_posix()
-            if name.startswith("motet/") and name not in names:
+            if source.is_file() and name not in names and not any(mark in name for mark in BUILD_PRODUCTS):
                 yield f"{name} is missing"
     if not any(name.startswith("motet/model/") and name.endswith(".safetensors") for name in names):
         yield "the default weights are missing"
