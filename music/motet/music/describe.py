@@ -85,13 +85,13 @@ def sentence(attributes: Attributes) -> str:
         article = "an" if word[0] in "aeiou" else "a"
         text += f", at {article} {word} tempo"
         if attributes.tempo_bpm is not None:
-            text += f" of {attributes.tempo_bpm:g} BPM"
+            text += f" of {attributes.tempo_bpm:.6g} BPM"
     elif attributes.tempo_bpm is not None:
-        text += f", at {attributes.tempo_bpm:g} BPM"
+        text += f", at {attributes.tempo_bpm:.6g} BPM"
     if attributes.bars is not None:
         text += f", {attributes.bars} bar{'s' if attributes.bars > 1 else ''} long"
     if attributes.duration_s is not None:
-        text += f", lasting {attributes.duration_s:g} seconds"
+        text += f", lasting {attributes.duration_s:.10g} seconds"
     return text + "."
 
 

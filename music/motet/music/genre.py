@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from motet.music.phrase import Vocabulary, Words
+from motet.music.phrase import Found, Vocabulary, Words
 
 # Canonical name: other words for it in a caption. A word that is too plain for prose stands in _TAGS only.
 _CAPTION_WORDS: Final[dict[str, str]] = {
@@ -20,7 +20,7 @@ _CAPTION_WORDS: Final[dict[str, str]] = {
     "blues": "bluesy|12 bar blues|twelve bar blues|boogie blues",
     "boogie": "boogie woogie|boogiewoogie",
     "soul": "motown|neo soul",
-    "funk": "funky",
+    "funk": "funky|jazz funk",
     "r&b": "rnb|r n b|rhythm and blues|rhythm blues",
     "hip-hop": "hip hop|hiphop|rap|trap|boom bap",
     "disco": "nu disco",
@@ -47,13 +47,12 @@ _CAPTION_WORDS: Final[dict[str, str]] = {
     "soundtrack": "film score|film music|movie score|movie soundtrack|film soundtrack|soundtracks|movie music|ost",
     "video game": "videogame|game music|chiptune|8 bit|16 bit|game soundtrack|video games|retro game|arcade",
     # jazz
-    "jazz": "jazzy|smooth jazz|cool jazz|jazz combo|gypsy jazz|jazz rock",
+    "jazz": "jazzy|smooth jazz|cool jazz|jazz combo|gypsy jazz|jazz rock|jazz fusion|fusion jazz",
     "swing": "swinging|swing music|swing feel|jive|lindy hop|charleston|foxtrot|quickstep|soft shoe",
     "big band": "bigband",
     "bebop": "hard bop|bop",
     "dixieland": "dixie|new orleans jazz|second line|trad jazz",
     "ragtime": "rag|ragtime piano",
-    "fusion": "jazz fusion|jazz funk",
     # latin and islands
     "latin": "latin american|afro cuban|afrocuban|cuban|merengue|reggaeton|cumbia|bachata|latin jazz|joropo",
     "bossa nova": "bossanova|bossa",
@@ -110,6 +109,11 @@ SPOKEN_NAMES: Final[dict[str, str]] = {name: name for name in GENRES} | {
 }
 """The name of each genre in an English sentence; ``find`` reads every one of them back."""
 
+_FITNESS: Final = frozenset(
+    ["suitable", "suited", "suitably", "perfect", "ideal", "fit", "fits", "fitting", "appropriate", "use", "used",
+     "reminiscent", "evoking", "evokes", "belong", "accompany"]
+)  # fmt: skip
+
 # Canonical names that are ordinary English words: in prose only their longer phrases count.
 _NOT_ALONE: Final = frozenset({"house", "world", "romantic", "musical", "children"})
 
@@ -132,7 +136,7 @@ _TAGS: Final[dict[str, str]] = {
     "prog": "rock", "softshoe": "swing", "gypsyjazz": "jazz", "neworleans": "dixieland", "secondline": "dixieland",
     "hillcountry": "country", "westernswing": "country", "countryswing": "country", "shuffleboggie": "boogie",
     "boggiewoogie": "boogie", "boggiewoggie": "boogie", "musette waltz": "waltz", "vienesewaltz": "waltz",
-    "breakbeat": "electronic", "symphonic": "orchestral", "folkyjazz": "jazz", "lfusion": "fusion",
+    "breakbeat": "electronic", "symphonic": "orchestral", "folkyjazz": "jazz", "lfusion": "jazz", "fusion": "jazz",
     "cubanguitar": "latin",
     "musical": "musical", "house": "house", "world": "world", "romantic": "romantic", "modern": "classical",
     "children": "children", "popfolk": "folk", "poprock": "rock", "punkrock": "punk", "halftime": "rock",
@@ -171,10 +175,25 @@ def canonical(name: str) -> str | None:
 
 
 def find(words: Words, *, skip: Container[int] = ()) -> tuple[str, ...]:
-    """Canonical genres that a text names, in order of mention, without negated ones and without words in ``skip``."""
+    """Canonical genres that a text names, in order of mention, without negated ones and without words in ``skip``.
+
+    A use is no genre: "suitable for a film soundtrack" says nothing of the kind of music.
+    """
     names: list[str] = []
     for found in _PROSE.find(words, skip=skip):
         if found.negated or (words.at(found.first) == "soul" and words.at(found.first - 1) in ("the", "your", "my")):
             continue
+        if found.value in ("soundtrack", "video game") and _names_a_use(words, found):
+            continue
         names.append(found.value)
     return tuple(dict.fromkeys(names))
+
+
+def _names_a_use(words: Words, found: Found[str]) -> bool:
+    """Whether a few words before a phrase, in its sentence, say that the music would be fit for it."""
+    for index in range(found.first - 1, max(found.first - 10, -1), -1):
+        if re.search(r"[.;!?]", words.gap(index)):
+            return False
+        if words.at(index) in _FITNESS:
+            return True
+    return False

@@ -300,7 +300,7 @@ def find(words: Words) -> Instrumentation:
         before = _shared_before(words, found, taken)
         after = _shared_after(words, found, taken)
         own = () if after and found.first == found.last else found.value
-        rank = 0 if _leads(words, found) else 1
+        rank = 0 if _leads(words, found, taken) else 1
         ranked += [(rank, found.first, program) for program in (*before, *own, *after)]
     programs = tuple(dict.fromkeys(program for _, _, program in sorted(ranked, key=lambda item: item[:2])))
     solo = len(programs) == 1 and any(words.at(found.first - 1) == "solo" for found in phrases)
@@ -310,13 +310,15 @@ def find(words: Words) -> Instrumentation:
     return Instrumentation(programs=programs, drums=drums, phrases=phrases)
 
 
-def _leads(words: Words, found: Found[Meaning]) -> bool:
+def _leads(words: Words, found: Found[Meaning], taken: set[int]) -> bool:
     """Whether the text gives an instrument the lead: "flute lead", "solo flute", "led by a flute"."""
-    if words.at(found.last + 1) in _LEADS and words.gap(found.last).strip() in ("", "-"):
+    after, before = found.last + 1, found.first - 1
+    if words.at(after) in _LEADS and after not in taken and words.gap(found.last).strip() in ("", "-"):
         return True
-    before = found.first - 1
     while words.at(before) in ("a", "an", "the"):
         before -= 1
+    if before < 0 or before in taken or "," in words.gap(before):
+        return False
     return words.at(before) in ("solo", "lead") or (words.at(before - 1), words.at(before)) == ("led", "by")
 
 

@@ -17,9 +17,9 @@ _BARS: Final = re.compile(
 _PART: Final = re.compile(
     r"\b(?:every|each|first|last|next|after|per|final|opening|following|another|at)\s+(?:the\s+)?$", re.IGNORECASE
 )
-_UNIT: Final = r"(?P<unit>minutes?|mins?\b|seconds?|secs?\b|s\b|m\b)"
 _DURATION: Final = re.compile(
-    rf"(?<![\w./:])(?P<count>{NUMBER}|an?|half\s+an?|half)(?P<half>\s+and\s+a\s+half)?[\s-]*{_UNIT}(?P<over>\s+and\s+a\s+half)?"
+    rf"(?<![\w./:])(?:(?P<count>{NUMBER}|an?|half\s+an?|half)(?P<half>\s+and\s+a\s+half)?[\s-]*"
+    r"(?P<unit>minutes?|mins?\b|seconds?|secs?\b)|(?P<digits>\d+)\s?(?P<letter>[sm])\b)(?P<over>\s+and\s+a\s+half)?"
     r"(?![\w/]|[\s-]+(?:notes?|chord|inversion|verse|violin|part|voice|theme|movement))",
     re.IGNORECASE,
 )
@@ -65,7 +65,7 @@ def find_duration_s(words: Words) -> float | None:
 
 
 def _seconds(match: re.Match[str]) -> float:
-    text = match["count"].lower()
+    text = (match["count"] or match["digits"]).lower()
     if text in ("a", "an"):
         count = 1.0
     elif text.startswith("half"):
@@ -74,4 +74,4 @@ def _seconds(match: re.Match[str]) -> float:
         count = value(text)
     if match["half"] or match["over"]:
         count += 0.5
-    return count * (60.0 if match["unit"].lower().startswith("m") else 1.0)
+    return count * (60.0 if (match["unit"] or match["letter"]).lower().startswith("m") else 1.0)

@@ -163,6 +163,8 @@ def _is_chord(text: str, match: re.Match[str]) -> bool:
     clause = before[ends[-1] :] if ends else before
     if re.match(r"\s*(?:chords?|triads?)\b", text[match.end() :], re.IGNORECASE):
         return True
+    if re.match(r"\s*(?:key|tonality)\b", text[match.end() :], re.IGNORECASE):
+        return False
     return _CHORDS.search(clause) is not None and _IN_KEY.search(clause) is None
 
 

@@ -15,7 +15,7 @@ TEMPO_WORDS: Final[dict[str, tuple[float, float]]] = {
     "larghetto": (58, 68),
     "adagio": (60, 72),
     "adagietto": (65, 78),
-    "andante": (72, 92),
+    "andante": (70, 92),
     "andantino": (80, 100),
     "moderato": (90, 112),
     "allegretto": (104, 122),
@@ -26,7 +26,7 @@ TEMPO_WORDS: Final[dict[str, tuple[float, float]]] = {
     "very slow": (10, 60),
     "slow": (40, 80),
     "moderate": (80, 122),
-    "fast": (120, 170),
+    "fast": (120, 200),
     "very fast": (160, 400),
 }
 """Canonical tempo word to (lowest, highest) quarter notes a minute; neighbours overlap a little, as in use."""
