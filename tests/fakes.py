@@ -81,12 +81,12 @@ class _Row:
 class FakeBatch:
     """Rows of hash-drawn bars: a bar token and four quarter notes each."""
 
-    def __init__(self, decoder: FakeDecoder, rows: list[_Row], *, seed: int, bars: int, max_tokens: int) -> None:
+    def __init__(self, decoder: FakeDecoder, rows: list[_Row], *, seed: int, bars: int, max_tokens: int | None) -> None:
         self._decoder = decoder
         self._rows = rows
         self._seed = seed
         self._bars = bars
-        self._max_tokens = max_tokens
+        self._max_tokens = 10**9 if max_tokens is None else max_tokens
 
     @property
     def size(self) -> int:
@@ -167,7 +167,9 @@ class FakeDecoder:
         if self.clock is not None:
             self.clock.advance(self.seconds_per_bar)
 
-    def open(self, prompts: Sequence[Any], sampling: Any, *, seed: int, bars: int, max_tokens: int) -> FakeBatch:
+    def open(
+        self, prompts: Sequence[Any], sampling: Any, *, seed: int, bars: int, max_tokens: int | None = None
+    ) -> FakeBatch:
         """Opens ``len(prompts)`` rows; row ``i`` starts with stream ``i``."""
         self.opened.append(
             {"prompts": list(prompts), "sampling": sampling, "seed": seed, "bars": bars, "max_tokens": max_tokens}

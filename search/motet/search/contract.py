@@ -1,0 +1,81 @@
+"""What the search asks of its surroundings, as named types: ``B`` denotes the rows of a batch, ``T`` tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.model.decoder import Prompt, SamplingConfig
+from motet.music.caption import Caption
+from motet.music.score import Score
+from motet.rewards.composite import Breakdown, Weights
+from motet.search.result import Progress
+
+OnProgress = Callable[[Progress], None]
+"""Called on the thread of the search; whatever it raises ends the search."""
+
+Cancelled = Callable[[], bool]
+"""Whether the caller has gone."""
+
+
+class Rows(Protocol):
+    """Pieces decoded side by side (``motet.model.decoder.Batch``)."""
+
+    @property
+    def size(self) -> int:
+        """B."""
+        ...
+
+    @property
+    def token_counts(self) -> NDArray[np.int64]:
+        """[B] tokens of each row."""
+        ...
+
+    @property
+    def bars_done(self) -> NDArray[np.int64]:
+        """[B] bars of each row."""
+        ...
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """[B] whether each row has ended."""
+        ...
+
+    def advance(self, bars: int, cancelled: Cancelled) -> object:
+        """Every unfinished row gains ``bars`` bars, or ends; stops midway when cancelled."""
+        ...
+
+    def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
+        """Row ``i`` becomes a copy of row ``parents[i]`` that continues with random stream ``streams[i]``."""
+        ...
+
+    def score(self, row: int) -> Score:
+        """The notes of a row."""
+        ...
+
+    def tokens(self, row: int) -> NDArray[np.int32]:
+        """[T] the tokens of a row."""
+        ...
+
+    def log_probability(self, row: int) -> float:
+        """Nats of a row under the model."""
+        ...
+
+
+class Sampler(Protocol):
+    """Opens rows (``motet.model.decoder.Decoder``)."""
+
+    def open(self, prompts: Sequence[Prompt], sampling: SamplingConfig, *, seed: int, bars: int) -> Rows:
+        """Opens one row per prompt; row ``i`` draws from random stream ``i``."""
+        ...
+
+
+class Reward(Protocol):
+    """Judges pieces (``motet.rewards.composite.Composite``)."""
+
+    def score(self, scores: Sequence[Score], caption: Caption, weights: Weights, *, complete: bool) -> list[Breakdown]:
+        """The reward of each piece against one caption; ``complete`` says that they have ended."""
+        ...

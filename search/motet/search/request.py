@@ -1,0 +1,100 @@
+"""What a search is asked for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from motet.music import caption as captions
+from motet.music.attributes import Attributes
+from motet.music.caption import Caption
+from motet.music.error import InvalidInputError
+from motet.music.score import DEFAULT_BPM, DEFAULT_METER
+from motet.music.tempo import TEMPO_WORDS
+from motet.rewards.composite import Weights
+from motet.search import strategy
+
+MAX_CANDIDATES = 64
+MAX_BARS = 64
+MAX_SEED = 2**63 - 1
+DEFAULT_BARS = 8
+DEFAULT_CANDIDATES = 8
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInputError.of(name, f"must be a whole number from {low} to {high}", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """One caption and how hard to search for it.
+
+    Args:
+        caption: what to search for; every reward is against this text.
+        seed: 0 to 2**63 - 1; None lets the search choose one and report it.
+        strategy: name of an entry point of the group ``motet.strategies``.
+        candidates: pieces decoded side by side, 1 to 64; the strategy ``sample`` uses one.
+        bars: length, 1 to 64; None takes it from the caption, else 8.
+        temperature: of sampling, above 0 and at most 2.
+        top_p: nucleus of sampling, above 0 and at most 1.
+        weights: of the reward terms.
+        mutations: at most this many mutated captions beside the original, 0 to 8.
+        deadline_s: seconds after which the best so far is returned, above 0; None for no limit.
+        results: how many ranked candidates to return, 1 to ``candidates``.
+
+    Raises:
+        InvalidInputError: names the field, the rule and the value received.
+        NotFoundError: unknown strategy; lists the known ones.
+    """
+
+    caption: str
+    seed: int | None = None
+    strategy: str = strategy.DEFAULT
+    candidates: int = DEFAULT_CANDIDATES
+    bars: int | None = None
+    temperature: float = 1.0
+    top_p: float = 0.98
+    weights: Weights = field(default_factory=Weights)
+    mutations: int = 3
+    deadline_s: float | None = None
+    results: int = 1
+
+    def __post_init__(self) -> None:
+        captions.parse(self.caption)
+        if self.seed is not None:
+            _check_whole("seed", self.seed, 0, MAX_SEED)
+        strategy.find(self.strategy)
+        _check_whole("candidates", self.candidates, 1, MAX_CANDIDATES)
+        if self.bars is not None:
+            _check_whole("bars", self.bars, 1, MAX_BARS)
+        if not 0 < self.temperature <= 2:
+            raise InvalidInputError.of("temperature", "must be above 0 and at most 2", self.temperature)
+        if not 0 < self.top_p <= 1:
+            raise InvalidInputError.of("top_p", "must be above 0 and at most 1", self.top_p)
+        _check_whole("mutations", self.mutations, 0, 8)
+        if self.deadline_s is not None and not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
+            raise InvalidInputError.of("deadline_s", "must be a finite number of seconds above 0", self.deadline_s)
+        _check_whole("results", self.results, 1, self.candidates)
+
+    def parsed(self) -> Caption:
+        """The caption with its attributes."""
+        return captions.parse(self.caption)
+
+    def length_bars(self) -> int:
+        """The bars to decode, 1 to 64: as asked, else as the caption says (bars, or seconds at its tempo), else 8."""
+        return self.bars if self.bars is not None else stated_bars(self.parsed().attributes) or DEFAULT_BARS
+
+
+def stated_bars(attributes: Attributes) -> int | None:
+    """The length that a caption states, cut to 1..64 bars; a length in seconds is counted in its tempo and meter."""
+    if attributes.bars is not None:
+        return min(attributes.bars, MAX_BARS)
+    if attributes.duration_s is None:
+        return None
+    bpm = attributes.tempo_bpm
+    if bpm is None and attributes.tempo_word is not None:
+        low, high = TEMPO_WORDS[attributes.tempo_word]
+        bpm = (low + high) / 2
+    bar_s = (attributes.meter or DEFAULT_METER).bar_quarters * 60.0 / (bpm or DEFAULT_BPM)
+    return min(max(round(attributes.duration_s / bar_s), 1), MAX_BARS)

@@ -1,0 +1,113 @@
+"""What a search tells while it runs, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.music.score import Score
+from motet.rewards.composite import Breakdown
+from motet.search.budget import StopReason
+from motet.search.request import SearchRequest
+from motet.search.tree import TreeSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a running search stands.
+
+    Args:
+        phase: "decoding", "scoring" or "done".
+        elapsed_s: seconds since the start.
+        nodes: nodes of the tree, the root among them.
+        candidates: pieces decoded side by side.
+        finished: those of them that have ended.
+        bars_done: bars that every unfinished piece has reached.
+        bars: bars asked for.
+        tokens: tokens decoded by the whole search.
+        best_total: reward of the best piece so far, finished or not; None before the first scoring.
+        best_terms: its terms.
+    """
+
+    phase: str
+    elapsed_s: float
+    nodes: int
+    candidates: int
+    finished: int
+    bars_done: int
+    bars: int
+    tokens: int
+    best_total: float | None
+    best_terms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """One piece as it was judged.
+
+    Args:
+        rank: 1 for the best.
+        score: exactly the notes that were judged.
+        breakdown: reward, against the original caption.
+        node: its node in the tree.
+        lineage: nodes from the root to ``node``.
+        arm: 0 for the original caption, else the number of the mutated one.
+        arm_caption: the caption that it was sampled for.
+        seed: of the search.
+        stream: random stream of its last chunk.
+        tokens: [T] token ids.
+        log_probability: nats, under the model, given ``arm_caption``.
+        bars: bars decoded.
+        finished: whether it reached its end (False only for what a deadline or a caller interrupted).
+    """
+
+    rank: int
+    score: Score
+    breakdown: Breakdown
+    node: int
+    lineage: tuple[int, ...]
+    arm: int
+    arm_caption: str
+    seed: int
+    stream: int
+    tokens: NDArray[np.int32]
+    log_probability: float
+    bars: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchResult:
+    """Everything that a search found.
+
+    Args:
+        candidates: best first, no two with the same notes; as many as ``request.results`` allows.
+        plain: what a single sample of the same seed gives, judged alike; ``candidates[0]`` is never worse.
+        tree: the whole search.
+        seed: the one used, chosen here when the request left it open.
+        bars: length asked of the decoder.
+        request: as received.
+        arms: captions by arm; the first is the original.
+        tokens: decoded by the whole search.
+        elapsed_s: seconds.
+        stop_reason: why it ended.
+    """
+
+    candidates: tuple[Candidate, ...]
+    plain: Candidate
+    tree: TreeSnapshot
+    seed: int
+    bars: int
+    request: SearchRequest
+    arms: tuple[str, ...]
+    tokens: int
+    elapsed_s: float
+    stop_reason: StopReason
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate of rank 1."""
+        return self.candidates[0]

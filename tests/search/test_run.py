@@ -1,0 +1,266 @@
+import itertools
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from motet.music.error import CancelledError, InternalError
+from motet.rewards.composite import Breakdown, Weights
+from motet.search.exploration import PLAIN_ROW
+from motet.search.request import SearchRequest
+from motet.search.result import Progress, SearchResult
+from motet.search.run import Searcher, StopReason
+from motet.search.tree import ROOT
+from tests.fakes import CountingReward, FakeClock, FakeDecoder
+
+REQUEST = SearchRequest(caption="a slow waltz for piano", seed=7, candidates=8, bars=8, results=8)
+STRATEGIES = ("sample", "best_of_n", "population")
+
+
+def run(request: SearchRequest = REQUEST, **options: Any) -> SearchResult:
+    return Searcher(FakeDecoder(), CountingReward()).run(request, **options)
+
+
+def fingerprint(result: SearchResult) -> Any:
+    pieces = [
+        (c.rank, c.breakdown.total, c.node, c.lineage, c.arm_caption, c.stream, c.tokens.tolist(), c.log_probability)
+        for c in (*result.candidates, result.plain)
+    ]
+    return pieces, result.tree.to_json(), result.tokens, result.arms, result.seed
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_gives_the_same_result(strategy: str) -> None:
+    request = replace(REQUEST, strategy=strategy, results=1)
+    assert fingerprint(run(request)) == fingerprint(run(request))
+    assert fingerprint(run(request)) != fingerprint(run(replace(request, seed=8)))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_result_is_never_worse_than_the_plain_sample(strategy: str, seed: int) -> None:
+    result = run(replace(REQUEST, strategy=strategy, seed=seed))
+    assert result.best.breakdown.total >= result.plain.breakdown.total
+    assert result.stop_reason is StopReason.COMPLETED
+    assert [c.rank for c in result.candidates] == list(range(1, len(result.candidates) + 1))
+    totals = [c.breakdown.total for c in result.candidates]
+    assert totals == sorted(totals, reverse=True)
+    assert all(c.finished and c.bars == 8 for c in result.candidates)
+
+
+def test_every_strategy_reports_the_same_plain_sample() -> None:
+    plain = [run(replace(REQUEST, strategy=strategy)).plain for strategy in STRATEGIES]
+    assert plain[0].tokens.tolist() == plain[1].tokens.tolist() == plain[2].tokens.tolist()
+    assert len({sample.breakdown.total for sample in plain}) == 1
+    assert all(sample.arm == 0 and sample.stream == PLAIN_ROW for sample in plain)
+
+
+def test_the_population_beats_best_of_n_on_average() -> None:
+    def mean(strategy: str) -> float:
+        return float(
+            np.mean([run(replace(REQUEST, strategy=strategy, seed=s)).best.breakdown.total for s in range(20)])
+        )
+
+    assert mean("population") > mean("best_of_n") > mean("sample")
+
+
+def test_the_candidates_say_where_they_come_from() -> None:
+    result = run()
+    for candidate in (*result.candidates, result.plain):
+        assert candidate.lineage[0] == ROOT
+        assert candidate.lineage[-1] == candidate.node
+        assert result.tree.lineage(candidate.node) == candidate.lineage
+        assert candidate.seed == 7
+        assert candidate.arm_caption == result.arms[candidate.arm]
+        assert result.tree.tokens[candidate.node] == len(candidate.tokens)
+        assert result.tree.reward_total[candidate.node] == candidate.breakdown.total
+        assert result.tree.log_probability[candidate.node] == candidate.log_probability
+        assert len(candidate.score) == 32
+    assert result.tokens == 8 * 8 * 5
+    assert result.tree.value_best[ROOT] >= result.best.breakdown.total
+
+
+def test_everything_is_judged_against_the_original_caption() -> None:
+    reward = CountingReward()
+    result = Searcher(FakeDecoder(), reward).run(REQUEST)
+    assert len(result.arms) == 4
+    assert set(reward.captions) == {REQUEST.caption} == {result.arms[0]}
+    assert reward.completes[0] is False
+    assert reward.completes[-1] is True
+
+
+def test_the_original_keeps_half_of_the_rows_and_the_first() -> None:
+    decoder = FakeDecoder()
+    Searcher(decoder, CountingReward()).run(replace(REQUEST, candidates=7, results=1))
+    prompts = [prompt.caption for prompt in decoder.opened[0]["prompts"]]
+    assert prompts[0] == REQUEST.caption
+    assert prompts.count(REQUEST.caption) == 4
+    assert len(set(prompts)) == 4
+    assert all(parents[PLAIN_ROW] == PLAIN_ROW and streams[PLAIN_ROW] == 0 for parents, streams in decoder.selections)
+
+
+def test_copies_draw_fresh_random_numbers() -> None:
+    decoder = FakeDecoder()
+    Searcher(decoder, CountingReward()).run(REQUEST)
+    assert len(decoder.selections) == 3
+    seen = set(range(8))
+    for parents, streams in decoder.selections:
+        for row, (parent, stream) in enumerate(zip(parents, streams, strict=True)):
+            if parent != row:
+                assert stream not in seen
+                seen.add(stream)
+    replaced = [sum(p != row for row, p in enumerate(parents)) for parents, _ in decoder.selections]
+    assert all(count in (1, 2) for count in replaced[:2])  # keep 3/4 up to the middle
+    assert replaced[2] in (3, 4)  # then keep 1/2
+
+
+def test_rows_that_end_early_stay_in_the_archive() -> None:
+    decoder, reward = FakeDecoder(early_end_share=0.2), CountingReward()
+    result = Searcher(decoder, reward).run(replace(REQUEST, bars=16))
+    assert result.stop_reason is StopReason.COMPLETED
+    assert all(candidate.finished for candidate in result.candidates)
+    assert any(candidate.bars < 16 for candidate in result.candidates)
+    scored = ~np.isnan(result.tree.reward_total)
+    assert reward.scored == int(scored.sum())  # nothing is judged twice
+    ended = np.flatnonzero(result.tree.finished & scored)
+    assert result.best.breakdown.total == pytest.approx(result.tree.reward_total[ended].max())
+
+
+def test_near_copies_are_removed() -> None:
+    class OneDecoder(FakeDecoder):
+        def open(self, prompts: Any, sampling: Any, **options: Any) -> Any:
+            batch = super().open(prompts, sampling, **options)
+            for row in batch._rows:
+                row.stream = 0  # all rows draw the same notes
+            return batch
+
+    result = Searcher(OneDecoder(), CountingReward()).run(replace(REQUEST, strategy="best_of_n"))
+    assert len(result.candidates) == 1
+    assert result.plain.breakdown == result.best.breakdown
+
+
+def test_a_seed_is_chosen_and_reported() -> None:
+    first, second = run(replace(REQUEST, seed=None)), run(replace(REQUEST, seed=None))
+    assert first.seed != second.seed
+    assert fingerprint(run(replace(REQUEST, seed=first.seed))) == fingerprint(first)
+
+
+def test_as_many_results_as_asked_for() -> None:
+    assert len(run(replace(REQUEST, results=3)).candidates) == 3
+
+
+def test_progress_never_goes_back() -> None:
+    seen: list[Progress] = []
+    result = run(on_progress=seen.append)
+    assert seen[-1].phase == "done"
+    assert {progress.phase for progress in seen} == {"decoding", "scoring", "done"}
+    for earlier, later in itertools.pairwise(seen):
+        assert later.nodes >= earlier.nodes
+        assert later.tokens >= earlier.tokens
+        assert later.bars_done >= earlier.bars_done
+        assert later.elapsed_s >= earlier.elapsed_s
+    assert seen[0].best_total is None
+    assert seen[-1].best_total == result.best.breakdown.total
+    assert seen[-1].best_terms == result.best.breakdown.terms
+    assert (seen[-1].finished, seen[-1].candidates, seen[-1].bars) == (8, 8, 8)
+
+
+def test_a_failing_reward_ends_the_search() -> None:
+    for call in (1, 3):
+        reward = CountingReward(fail_on_call=call, error=ZeroDivisionError("broken reward"))
+        with pytest.raises(ZeroDivisionError, match="broken reward"):
+            Searcher(FakeDecoder(), reward).run(REQUEST)
+
+
+def test_a_reward_that_is_not_a_number_ends_the_search() -> None:
+    class Undefined(CountingReward):
+        def score(self, scores: Any, caption: Any, weights: Any, *, complete: bool) -> list[Breakdown]:
+            breakdowns = super().score(scores, caption, weights, complete=complete)
+            return [replace(breakdown, total=math.nan) for breakdown in breakdowns]
+
+    with pytest.raises((InternalError, ValueError)):
+        Searcher(FakeDecoder(), Undefined()).run(REQUEST)
+
+
+def test_a_failing_listener_ends_the_search() -> None:
+    def listener(progress: Progress) -> None:
+        raise BrokenPipeError("gone")
+
+    with pytest.raises(BrokenPipeError):
+        run(on_progress=listener)
+
+
+def cancel_after(calls: int) -> Any:
+    count = 0
+
+    def cancelled() -> bool:
+        nonlocal count
+        count += 1
+        return count > calls
+
+    return cancelled
+
+
+def test_cancelled_before_anything_was_judged() -> None:
+    with pytest.raises(CancelledError, match="cancelled before anything"):
+        run(cancelled=cancel_after(3))
+
+
+def test_cancelled_later_returns_the_best_so_far() -> None:
+    result = run(cancelled=cancel_after(30))
+    assert result.stop_reason is StopReason.CANCELLED
+    assert result.best.breakdown.total >= result.plain.breakdown.total
+    assert not result.best.finished
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("deadline_s", [0.5, 3.0, 10.0, 40.0, 90.0])
+def test_a_deadline_always_returns_something(strategy: str, deadline_s: float) -> None:
+    clock = FakeClock()
+    decoder = FakeDecoder(clock=clock, seconds_per_bar=1.0)
+    reward = CountingReward(clock=clock, seconds_per_score=0.1)
+    request = replace(REQUEST, strategy=strategy, deadline_s=deadline_s)
+    result = Searcher(decoder, reward, clock=clock).run(request)
+    bars = 8 if strategy == "sample" else 64
+    enough = deadline_s > bars * 1.4
+    assert (result.stop_reason is StopReason.COMPLETED) == enough
+    assert result.best.breakdown.total >= result.plain.breakdown.total
+    assert result.elapsed_s <= deadline_s + 1.5
+
+
+def test_a_deadline_leaves_time_to_judge_what_was_decoded() -> None:
+    clock = FakeClock()
+    decoder = FakeDecoder(clock=clock, seconds_per_bar=1.0)
+    reward = CountingReward(clock=clock, seconds_per_score=1.0)
+    request = replace(REQUEST, strategy="best_of_n", deadline_s=32.0)
+    result = Searcher(decoder, reward, clock=clock).run(request)
+    assert result.stop_reason is StopReason.DEADLINE
+    assert result.elapsed_s == 32.0
+    assert len(result.candidates) == 8
+
+
+def test_weights_reach_the_reward() -> None:
+    result = run(replace(REQUEST, weights=Weights(text=0.0, harmony=1.0, adherence=0.0)))
+    assert result.best.breakdown.total == result.best.breakdown.terms["harmony"]
+
+
+@pytest.mark.parametrize("candidates", [1, 2, 3, 64])
+@pytest.mark.parametrize("bars", [1, 3, 64])
+def test_all_sizes(candidates: int, bars: int) -> None:
+    if candidates * bars > 200:
+        pytest.skip("nothing new, and slow")
+    result = run(replace(REQUEST, candidates=candidates, bars=bars, results=1))
+    assert result.best.bars == bars
+    assert result.tree.bars.max() == bars
+
+
+def test_the_weakest_rows_fall_first() -> None:
+    result = run()
+    tree = result.tree
+    children = np.bincount(tree.parent[1:], minlength=len(tree))
+    first = np.flatnonzero(tree.depth == 1)
+    dead = [node for node in first if children[node] == 0]
+    assert dead
+    assert max(tree.reward_total[dead]) <= min(tree.reward_total[n] for n in first if children[n] > 1)
