@@ -15,7 +15,7 @@ MAX_CHARACTERS: Final = 2000
 
 _LAYOUT: Final = frozenset("\t\n\r")
 # Instrument phrases that name a genre as well: their words count for both.
-_ALSO_GENRES: Final = frozenset(["jazz", "blues", "flamenco", "metal", "funk", "gospel", "orchestra", "rock guitar"])
+_ALSO_GENRES: Final = frozenset(["jazz", "blues", "flamenco", "metal", "funk", "gospel", "drum"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,16 @@ def parse_attributes(text: str) -> Attributes:
     """
     words = Words(unicodedata.normalize("NFC", text))
     instruments = instrument.find(words)
-    spoken_for: set[int] = set()
-    for found in instruments.phrases:
-        inside = range(found.first, found.last + 1)
-        if len(inside) > 1 and not _ALSO_GENRES & set(words.lower[found.first : found.last + 1]):
+    spoken_for: set[int] = set()  # words of longer phrases: "bright piano" is no mood, "church organ" no genre
+    for player in instruments.phrases:
+        inside = range(player.first, player.last + 1)
+        if len(inside) > 1 and not _ALSO_GENRES & set(words.lower[player.first : player.last + 1]):
             spoken_for.update(inside)
-    genres = genre.find(words, skip=spoken_for)
+    kinds = genre.find(words, skip=spoken_for)
+    for kind in kinds:
+        if kind.last > kind.first:
+            spoken_for.update(range(kind.first, kind.last + 1))
+    genres = tuple(dict.fromkeys(kind.value for kind in kinds))
     return Attributes(
         tempo_bpm=tempo.find_bpm(words),
         tempo_word=tempo.find_word(words),

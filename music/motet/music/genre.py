@@ -174,19 +174,19 @@ def canonical(name: str) -> str | None:
     return max(parts)[2] if parts else None
 
 
-def find(words: Words, *, skip: Container[int] = ()) -> tuple[str, ...]:
-    """Canonical genres that a text names, in order of mention, without negated ones and without words in ``skip``.
+def find(words: Words, *, skip: Container[int] = ()) -> list[Found[str]]:
+    """Phrases that name a genre, negated ones left out, without words in ``skip``; a genre may occur twice.
 
     A use is no genre: "suitable for a film soundtrack" says nothing of the kind of music.
     """
-    names: list[str] = []
+    kept: list[Found[str]] = []
     for found in _PROSE.find(words, skip=skip):
         if found.negated or (words.at(found.first) == "soul" and words.at(found.first - 1) in ("the", "your", "my")):
             continue
         if found.value in ("soundtrack", "video game") and _names_a_use(words, found):
             continue
-        names.append(found.value)
-    return tuple(dict.fromkeys(names))
+        kept.append(found)
+    return kept
 
 
 def _names_a_use(words: Words, found: Found[str]) -> bool:

@@ -102,11 +102,11 @@ _SPOKEN: Final[tuple[str, ...]] = (
     "synth bass/synth bass 1/synthesizer bass/analog bass/sub bass/808 bass/acid bass/electronic bass/synthesized bass"
     "/synth bassline/reese bass/wobble bass",
     "synth bass 2",
-    "violin/violins/solo violin/violinist",
+    "violin/violins/violinist",
     "viola/violas",
     "cello/cellos/violoncello/celli/cellist",
     "contrabass/double bass/string bass/bass viol/bowed bass/orchestral bass/double basses",
-    "tremolo strings/string tremolo",
+    "tremolo strings/string tremolo/strings tremolo",
     "pizzicato strings/pizzicato/plucked strings/pizzicato string",
     "orchestral harp/harp/lyre/celtic harp",
     "timpani/kettle drum/kettledrum/tympani/timpano",
@@ -121,7 +121,7 @@ _SPOKEN: Final[tuple[str, ...]] = (
     "voice oohs/oohs/voice/vocal oohs/vocals/vocal/singer/voice ooh/female vocal/male vocal/vocalist/soprano voice",
     "synth voice/synth choir/synthesized voice/synthetic voice/synthesizer voice/vocoder/synth vox/synth vocals",
     "orchestra hit/orchestral hit/orchestra stab/orchestral stab",
-    "trumpet/cornet/flugelhorn/flugel horn/solo trumpet/bugle",
+    "trumpet/cornet/flugelhorn/flugel horn/bugle",
     "trombone",
     "tuba/sousaphone/euphonium/baritone horn",
     "muted trumpet/harmon mute trumpet",
@@ -215,7 +215,8 @@ _DRUM_PHRASES: Final = (
     "electronic drums", "electric drums", "live drums", "808 drums", "808s", "breakbeat drums", "drummer",
     "four on the floor", "triangle percussion", "castanets", "djembe", "cajon", "timbales", "latin percussion",
     "drums and percussion", "tabla", "rim shot", "sticks", "trap drums", "guiro", "claves", "bodhran", "frame drum",
-    "percussionist", "brush drums", "backbeat", "blast beat", "blast beats",
+    "percussionist", "drum and bass", "drum n bass", "drum bass", "brush drums", "backbeat", "blast beat",
+    "blast beats",
 )  # fmt: skip
 
 Meaning = tuple[int, ...]

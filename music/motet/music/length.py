@@ -19,7 +19,7 @@ _PART: Final = re.compile(
 )
 _DURATION: Final = re.compile(
     rf"(?<![\w./:])(?:(?P<count>{NUMBER}|an?|half\s+an?|half)(?P<half>\s+and\s+a\s+half)?[\s-]*"
-    r"(?P<unit>minutes?|mins?\b|seconds?|secs?\b)|(?P<digits>\d+)\s?(?P<letter>[sm])\b)(?P<over>\s+and\s+a\s+half)?"
+    r"(?P<unit>minutes?|mins?\b|seconds?|secs?\b)|(?P<digits>\d+)\s?(?P<letter>[sm])\b(?=\s+(?:long|clip|loop)))(?P<over>\s+and\s+a\s+half)?"
     r"(?![\w/]|[\s-]+(?:notes?|chord|inversion|verse|violin|part|voice|theme|movement))",
     re.IGNORECASE,
 )

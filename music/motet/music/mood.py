@@ -131,7 +131,7 @@ MOODS: Final[dict[str, Mood]] = {
             "christmas|holiday|celebratory|celebration|christmassy|party|holiday season|carnival|xmas|merriment"
         )
     ),
-    "playful": Mood(words=_words("whimsical|quirky|humorous|funny|comical|mischievous|silly|childlike|cute|light")),
+    "playful": Mood(words=_words("whimsical|quirky|humorous|funny|comical|mischievous|silly|childlike|cute")),
     "nostalgic": Mood(words=_words("nostalgia|retro|vintage|old fashioned|reminiscent|old school|wistfulness")),
     "solemn": Mood(words=_words("reverent|stately|dignified|serious|funereal|devotional|prayerful|grave mood")),
     "elegant": Mood(words=_words("graceful|refined|sophisticated|classy|delicate|noblesse")),

@@ -17,8 +17,14 @@ DEFAULT_BPM = 120.0
 DEFAULT_METER = Meter(4, 4)
 
 
-def _ints(values: object, dtype: type[np.signedinteger]) -> NDArray[np.signedinteger]:
-    return np.ascontiguousarray(values, dtype=dtype)
+def _ints(name: str, values: object, dtype: type[np.signedinteger]) -> NDArray[np.signedinteger]:
+    """A copy of a column, so that freezing it leaves the caller's array alone; refuses what the type cannot hold."""
+    given = np.asarray(values)
+    limits = np.iinfo(dtype)
+    fits = given.ndim == 1 and np.issubdtype(given.dtype, np.integer)
+    if given.size and not (fits and given.min() >= limits.min and given.max() <= limits.max):
+        raise InvalidInputError.of(f"score.{name}", f"must be a list of integers that fit {np.dtype(dtype)}", values)
+    return np.array(given.reshape(-1), dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +52,12 @@ class Score:
         if not 1 <= self.ppq <= 32767:
             raise InvalidInputError.of("score.ppq", "must be from 1 to 32767", self.ppq)
         notes = {
-            "onset": _ints(self.onset, np.int64),
-            "duration": _ints(self.duration, np.int64),
-            "pitch": _ints(self.pitch, np.int16),
-            "velocity": _ints(self.velocity, np.int16),
-            "program": _ints(self.program, np.int16),
-            "track": _ints(self.track, np.int16),
+            "onset": _ints("onset", self.onset, np.int64),
+            "duration": _ints("duration", self.duration, np.int64),
+            "pitch": _ints("pitch", self.pitch, np.int16),
+            "velocity": _ints("velocity", self.velocity, np.int16),
+            "program": _ints("program", self.program, np.int16),
+            "track": _ints("track", self.track, np.int16),
         }
         lengths = {len(column) for column in notes.values()}
         if len(lengths) != 1:
@@ -74,10 +80,20 @@ class Score:
             if len(column) and (column.min() < low or (high is not None and column.max() > high)):
                 bounds = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise InvalidInputError.of(f"score.{name}", f"must be {bounds}", (int(column.min()), int(column.max())))
-        if not (len(self.tempo_tick) == len(self.tempo_bpm) >= 1 and self.tempo_tick[0] == 0):
-            raise InvalidInputError.of("score.tempo_tick", "must start at 0 and match tempo_bpm", self.tempo_tick)
-        if not (len(self.meter_tick) == len(self.meters) >= 1 and self.meter_tick[0] == 0):
-            raise InvalidInputError.of("score.meter_tick", "must start at 0 and match meters", self.meter_tick)
+        for name, ticks, count in (
+            ("tempo", self.tempo_tick, len(self.tempo_bpm)),
+            ("meter", self.meter_tick, len(self.meters)),
+        ):
+            column = _ints(f"{name}_tick", ticks, np.int64)
+            if not (len(column) == count >= 1 and column[0] == 0 and bool(np.all(np.diff(column) > 0))):
+                raise InvalidInputError.of(f"score.{name}_tick", f"must rise from 0, one for each {name}", ticks)
+            column.flags.writeable = False
+            object.__setattr__(self, f"{name}_tick", column)
+        bpm = np.array(self.tempo_bpm, dtype=np.float64)
+        if not bool(np.all(np.isfinite(bpm) & (bpm > 0))):
+            raise InvalidInputError.of("score.tempo_bpm", "must be finite and more than 0", self.tempo_bpm)
+        bpm.flags.writeable = False
+        object.__setattr__(self, "tempo_bpm", bpm)
 
     def __len__(self) -> int:
         return len(self.onset)

@@ -171,6 +171,9 @@ def _is_chord(text: str, match: re.Match[str]) -> bool:
 def _ends_there(text: str, end: int) -> bool:
     """Whether a phrase is over at ``end``: punctuation, the end, or a word that cannot go on with a bare letter."""
     return (
-        re.match(r"\s*(?:$|[.,;:!?)\n]|(?:at|with|for|and|in|featuring|by|about|on|around|is)\b)", text[end:])
+        re.match(
+            r"\s*(?:$|[.,;:!?)\n]|(?:at|with|for|and|in|featuring|by|about|on|around|is|that|which|to|played|using)\b)",
+            text[end:],
+        )
         is not None
     )
