@@ -18,8 +18,11 @@ def score_of(notes: Sequence[Note], program: int = 0, track: int = 0) -> Score:
     """Notes as (onset, length, pitch), times in quarters."""
     rows = np.array(notes, float).reshape(-1, 3)
     count = len(rows)
-    onset, duration = np.rint(rows[:, 0] * PPQ), np.maximum(np.rint(rows[:, 1] * PPQ), 1)
-    return Score(PPQ, onset, duration, rows[:, 2], np.full(count, 90), np.full(count, program), np.full(count, track))
+    onset = np.rint(rows[:, 0] * PPQ).astype(int)
+    duration = np.maximum(np.rint(rows[:, 1] * PPQ), 1).astype(int)
+    return Score(
+        PPQ, onset, duration, rows[:, 2].astype(int), np.full(count, 90), np.full(count, program), np.full(count, track)
+    )
 
 
 def together(*scores: Score) -> Score:

@@ -23,9 +23,9 @@ def score_of(*notes: tuple[float, float, int, int], bpm: float = 120.0) -> Score
         PPQ,
         (rows[:, 0] * PPQ).astype(int),
         (rows[:, 1] * PPQ).astype(int),
-        rows[:, 2],
+        rows[:, 2].astype(int),
         np.full(len(rows), 90),
-        rows[:, 3],
+        rows[:, 3].astype(int),
         np.arange(len(rows)),
         tempo_bpm=np.array([bpm]),
     )

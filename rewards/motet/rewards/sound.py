@@ -1,0 +1,94 @@
+"""The sound of scores in fixed windows, kept so that a piece that grew is rendered only where it is new."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.music.error import InvalidInputError
+from motet.music.score import Score
+from motet.rewards.render import Plan, Renderer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """A window of a piece.
+
+    Args:
+        plan: what sounds there; its digest names the sound.
+        share: the part of the window that lies before the end of the piece, above 0 to 1.
+    """
+
+    plan: Plan
+    share: float
+
+
+class Sound:
+    """Renders windows on a grid that starts with the piece, and remembers them by content.
+
+    Args:
+        renderer: plays; see there about threads and determinism.
+        window_s: length of a window in seconds, 1 to 60.
+        most_windows: pieces with more are heard in so many windows spread evenly.
+        cache_bytes: sound kept at most; the least recently used goes first.
+    """
+
+    def __init__(
+        self, renderer: Renderer, *, window_s: float = 8.0, most_windows: int = 16, cache_bytes: int = 64 * 2**20
+    ) -> None:
+        if not 1 <= window_s <= 60:
+            raise InvalidInputError.of("sound.window_s", "must be from 1 to 60", window_s)
+        if most_windows < 1:
+            raise InvalidInputError.of("sound.most_windows", "must be at least 1", most_windows)
+        if cache_bytes < 0:
+            raise InvalidInputError.of("sound.cache_bytes", "must be at least 0", cache_bytes)
+        self.window_s = window_s
+        self.rate_hz = renderer.config.rate_hz
+        self._renderer = renderer
+        self._most_windows = most_windows
+        self._cache_bytes = cache_bytes
+        self._kept: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._kept_bytes = 0
+        self._lock = threading.Lock()
+        self.rendered = 0
+        """Windows rendered so far: a measure of what the cache saves."""
+
+    def windows(self, score: Score) -> list[Window]:
+        """The windows in which anything sounds, in order; cheap, nothing is rendered. An empty score has none."""
+        end_s = score.duration_s
+        if end_s <= 0:
+            return []
+        count = math.ceil(end_s / self.window_s)
+        heard = min(count, self._most_windows)
+        places = [k * count // heard for k in range(heard)]
+        found = []
+        for place in places:
+            start = place * self.window_s
+            plan = self._renderer.plan(score, start, start + self.window_s)
+            if plan.notes:
+                found.append(Window(plan=plan, share=min(1.0, end_s / self.window_s - place)))
+        return found
+
+    def audio(self, window: Window) -> NDArray[np.float32]:
+        """The mono sound of a window, float32 [samples], read-only; ``round(window_s * rate_hz)`` samples or so."""
+        digest = window.plan.digest
+        with self._lock:
+            kept = self._kept.get(digest)
+            if kept is not None:
+                self._kept.move_to_end(digest)
+                return kept
+        audio: NDArray[np.float32] = self._renderer.play(window.plan).mean(axis=1, dtype=np.float32)
+        audio.flags.writeable = False
+        with self._lock:
+            self.rendered += 1
+            if digest not in self._kept and audio.nbytes <= self._cache_bytes:
+                self._kept[digest] = audio
+                self._kept_bytes += audio.nbytes
+                while self._kept_bytes > self._cache_bytes:
+                    self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+        return audio
