@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +74,13 @@ async def running(
 
     server = Server(config, load)
     address = await server.start()
-    if warm:
-        await server.warm_up()
-    async with grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
-        yield Running(server, address, channel, decoder, reward)
-    await server.drain()
+    try:
+        if warm:
+            await server.warm_up()
+        async with grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
+            yield Running(server, address, channel, decoder, reward)
+    finally:
+        await server.drain()
 
 
 Start = Callable[..., Any]
@@ -89,27 +93,37 @@ def start() -> Start:
 
 
 class SlowDecoder(FakeDecoder):
-    """Blocks at every bar until it may go on, so that a test decides how far a search gets."""
+    """Draws bars at a pace, or holds at the next one until released, so that a test decides how far a search gets."""
 
-    def __init__(self, bars_free: int = 10_000) -> None:
-        import threading
-
+    def __init__(self) -> None:
         super().__init__()
-        self.gate = threading.Semaphore(bars_free)
-        self.cancelled_seen = threading.Event()
+        self.pace_s = 0.0
+        self.waiting = False
+        self._open = threading.Event()
+        self._open.set()
+
+    def hold(self) -> None:
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
 
     def on_bar(self) -> None:
-        self.gate.acquire(timeout=20)
+        self.waiting = not self._open.is_set()
+        if not self._open.wait(timeout=20):
+            raise RuntimeError("the test forgot to release the decoder")
+        self.waiting = False
+        time.sleep(self.pace_s)
         super().on_bar()
 
 
 async def collect(call: Any) -> tuple[list[Any], Any]:
-    """All progress messages of a search, and its result."""
-    progress: Sequence[Any] = []
+    """All progress messages of a search that are still to come, and its result."""
+    progress: list[Any] = []
     result = None
-    async for response in call:
+    while (response := await call.read()) is not grpc.aio.EOF:
         if response.HasField("progress"):
-            progress = [*progress, response.progress]
+            progress.append(response.progress)
         else:
             result = response.result
-    return list(progress), result
+    return progress, result

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 
 from motet.music import caption as captions
@@ -138,6 +140,17 @@ def load(model_folder: Path | None, *, threads: int | None, max_midi_bytes: int)
         reward=reward,
         model=checkpoint.name,
         model_version=checkpoint.version,
-        reward_version=reward.version,
+        reward_version=reward_version(sorted(reward.rewards)),
         max_midi_bytes=max_midi_bytes,
     )
+
+
+def reward_version(terms: Sequence[str]) -> str:
+    """First 12 hex digits of a sha256 over the reward code, its tables and weights, and the names of the terms."""
+    digest = hashlib.sha256("\n".join(terms).encode())
+    package = Path(str(resources.files("motet.rewards")))
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(package)).encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]

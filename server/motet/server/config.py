@@ -46,7 +46,7 @@ class ServerConfig:
     progress_interval_s: float = 0.1
     drain_grace_s: float = 10.0
     max_midi_bytes: int = 16 * MIB
-    max_message_bytes: int = 32 * MIB
+    max_message_bytes: int = 128 * MIB
     reflection: bool = True
 
     def __post_init__(self) -> None:

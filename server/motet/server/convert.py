@@ -116,7 +116,7 @@ def render_options(message: search_service_pb2.RenderRequest) -> dict[str, Any]:
     violations: list[InvalidInputError] = []
     for name in ("start_seconds", "end_seconds"):
         value = getattr(message, name)
-        if message.HasField(name) and not (math.isfinite(value) and value >= 0):  # type: ignore[arg-type]
+        if message.HasField(name) and not (math.isfinite(value) and value >= 0):
             violations.append(InvalidInputError.of(name, "must be finite and not negative", value))
     rate_hz = message.rate_hz if message.HasField("rate_hz") else LISTENING_RATE_HZ
     if not 8000 <= rate_hz <= 96_000:

@@ -63,6 +63,12 @@ class Engine:
             self._change.notify()
         return job
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        with self._change:
+            return self._running is None and not self._queue
+
     def position(self, job: Job[Any]) -> int | None:
         """Number of jobs that come before ``job``, the running one included; ``None`` once it runs or is done."""
         with self._change:
@@ -93,6 +99,8 @@ class Engine:
             self._stopping = True
             self._change.notify()
         self.cancel_all()
+        if self._thread.ident is None:
+            return True  # never started
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 

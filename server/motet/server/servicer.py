@@ -61,7 +61,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         self._backend = backend
         self._searches: dict[str, Job[Any]] = {}
 
-    async def Search(  # type: ignore[override]  # noqa: N802
+    async def Search(  # noqa: N802
         self, request: search_service_pb2.SearchRequest, context: Context
     ) -> AsyncGenerator[search_service_pb2.SearchResponse, None]:
         """Streams progress, then the result."""
@@ -132,7 +132,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
             raise DeadlineError("DEADLINE_EXCEEDED", "the deadline leaves no time for a search")
         return budget_s
 
-    async def StopSearch(  # type: ignore[override]  # noqa: N802
+    async def StopSearch(  # noqa: N802
         self, request: search_service_pb2.StopSearchRequest, context: Context
     ) -> search_service_pb2.StopSearchResponse:
         """Asks a search to end with the best so far."""
@@ -146,7 +146,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         self._searching.engine.withdraw(job)
         return search_service_pb2.StopSearchResponse()
 
-    async def Score(  # type: ignore[override]  # noqa: N802
+    async def Score(  # noqa: N802
         self, request: search_service_pb2.ScoreRequest, context: Context
     ) -> search_service_pb2.ScoreResponse:
         """Judges a file."""
@@ -161,7 +161,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
                 reward=convert.reward(breakdown), reward_version=backend.reward_version
             )
 
-    async def Render(  # type: ignore[override]  # noqa: N802
+    async def Render(  # noqa: N802
         self, request: search_service_pb2.RenderRequest, context: Context
     ) -> AsyncGenerator[search_service_pb2.RenderResponse, None]:
         """Plays a file."""
@@ -182,7 +182,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         for start in range(0, len(rendering.wav), CHUNK_BYTES):
             yield search_service_pb2.RenderResponse(chunk=rendering.wav[start : start + CHUNK_BYTES])
 
-    async def ListModels(  # type: ignore[override]  # noqa: N802
+    async def ListModels(  # noqa: N802
         self, request: search_service_pb2.ListModelsRequest, context: Context
     ) -> search_service_pb2.ListModelsResponse:
         """Lists the models."""

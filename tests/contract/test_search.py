@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import pytest
+
+from motet.search.budget import StopReason
+from motet.server.config import ServerConfig
+from motet.v1 import errors_pb2, search_pb2
+from motet.v1.search_service_pb2 import SearchRequest, StopSearchRequest
+from tests.contract.conftest import SlowDecoder, Start, collect
+from tests.fakes import CountingReward
+
+CAPTION = "A calm piano piece in C major"
+
+
+def detail_of(error: grpc.aio.AioRpcError) -> errors_pb2.ErrorDetail:
+    for key, value in error.trailing_metadata() or ():
+        if key == "motet-error-bin":
+            return errors_pb2.ErrorDetail.FromString(value)
+    raise AssertionError(f"no detail in {error}")
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_search_streams_progress_and_ends_with_its_result(start: Start) -> None:
+    async with start() as running:
+        progress, result = await collect(running.stub.Search(SearchRequest(caption=CAPTION, seed=5)))
+    assert progress
+    assert len({message.search_id for message in progress}) == 1
+    nodes = [message.node_count for message in progress]
+    assert nodes == sorted(nodes)
+    assert progress[-1].best_reward.total == pytest.approx(result.candidates[0].reward.total)
+    assert result.candidates[0].reward.total >= result.plain_sample.reward.total
+    assert [term.name for term in result.candidates[0].reward.terms] == ["text", "harmony", "adherence"]
+    assert (result.model, result.model_version, result.reward_version) == ("fake", "0123456789ab", "counting-1")
+    assert result.stop_reason == search_pb2.STOP_REASON_COMPLETED
+    assert result.candidates[0].midi.startswith(b"MThd")
+    by_index = {node.index: node for node in result.nodes}
+    lineage = list(result.candidates[0].lineage)
+    assert [by_index[child].parent_index for child in lineage[1:]] == lineage[:-1]
+    assert by_index[lineage[-1]].reward == pytest.approx(result.candidates[0].reward.total)
+    assert not by_index[0].HasField("reward")
+
+
+async def test_the_same_seed_gives_the_same_bytes(start: Start) -> None:
+    async with start() as running:
+        results = [
+            (await collect(running.stub.Search(SearchRequest(caption=CAPTION, seed=seed))))[1] for seed in (9, 9, 10)
+        ]
+    first, again, other = ([c.midi for c in result.candidates] for result in results)
+    assert first == again
+    assert first != other
+
+
+async def test_a_seed_that_the_server_chooses_is_told_and_can_be_used_again(start: Start) -> None:
+    async with start() as running:
+        _, chosen = await collect(running.stub.Search(SearchRequest(caption=CAPTION)))
+        _, again = await collect(running.stub.Search(SearchRequest(caption=CAPTION, seed=chosen.seed)))
+    assert again.candidates[0].midi == chosen.candidates[0].midi
+
+
+async def test_zero_is_a_value_and_not_an_absence(start: Start) -> None:
+    async with start() as running:
+        request = SearchRequest(caption=CAPTION, seed=0, mutation_count=0)
+        _, result = await collect(running.stub.Search(request))
+        assert result.seed == 0
+        assert [arm.caption for arm in result.arms] == [CAPTION]
+        for name in ("candidate_count", "bar_count", "temperature", "top_p", "result_count"):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await collect(running.stub.Search(SearchRequest(**{"caption": CAPTION, name: 0})))
+            assert [v.field for v in detail_of(caught.value).violations] == [name]
+
+
+async def test_options_reach_the_search(start: Start) -> None:
+    async with start() as running:
+        request = SearchRequest(
+            caption=CAPTION, seed=1, strategy="best_of_n", candidate_count=3, bar_count=2, result_count=2,
+            temperature=0.5, top_p=0.25, mutation_count=0, model="fake@0123456789ab",
+            reward_weights=[search_pb2.RewardWeight(name="harmony")],
+        )  # fmt: skip
+        _, result = await collect(running.stub.Search(request))
+        opened = running.decoder.opened[-1]
+    assert (len(opened["prompts"]), opened["bars"]) == (3, 2)
+    assert (opened["sampling"].temperature, opened["sampling"].top_p) == (0.5, 0.25)
+    assert result.strategy == "best_of_n"
+    assert len(result.candidates) == 2
+    best = result.candidates[0].reward
+    assert best.total == pytest.approx({term.name: term.value for term in best.terms}["harmony"])
+
+
+async def test_cancelling_the_call_stops_the_work(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        await until(lambda: decoder.bars_drawn > 0)  # the warm-up
+        decoder.hold()
+        before = decoder.bars_drawn
+        call = running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=64, bar_count=64))
+        await until(lambda: decoder.waiting)
+        call.cancel()
+        await until(lambda: running.server._searching.admission.inside == 0)
+        decoder.release()
+        _, result = await collect(running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=1, bar_count=1)))
+        assert result is not None
+        # One bar was in the making when the call was cancelled, and one belongs to the second search.
+        assert decoder.bars_drawn - before <= 2
+
+
+async def test_the_death_of_a_client_stops_the_work(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        decoder.hold()
+        channel = grpc.aio.insecure_channel(running.address)
+        method = channel.unary_stream(
+            "/motet.v1.SearchService/Search", request_serializer=SearchRequest.SerializeToString
+        )
+        call = method(SearchRequest(caption=CAPTION, candidate_count=64, bar_count=64))
+        await until(lambda: decoder.waiting)
+        await channel.close()
+        await until(lambda: running.server._searching.admission.inside == 0)
+        assert call.cancelled()
+        decoder.release()
+
+
+async def test_a_waiting_search_is_told_its_place_and_can_be_cancelled(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        decoder.hold()
+        first = running.stub.Search(SearchRequest(caption=CAPTION, seed=1))
+        await until(lambda: decoder.waiting)
+        second = running.stub.Search(SearchRequest(caption=CAPTION, seed=2))
+        message = await second.read()
+        assert message.progress.state == search_pb2.SEARCH_STATE_QUEUED
+        assert message.progress.queue_position == 1
+        opened = len(decoder.opened)
+        second.cancel()
+        await until(lambda: running.server._searching.admission.inside == 1)
+        decoder.release()
+        _, result = await collect(first)
+        assert result.seed == 1
+        assert len(decoder.opened) == opened  # the second never began
+
+
+async def test_a_full_queue_refuses_before_any_work_and_says_when_to_come_back(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder, queue_limit=1) as running:
+        decoder.hold()
+        admitted = [running.stub.Search(SearchRequest(caption=CAPTION, seed=1, bar_count=1)) for _ in range(2)]
+        await until(lambda: running.server._searching.admission.inside == 2)
+        for _ in range(4):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await collect(running.stub.Search(SearchRequest(caption=CAPTION)))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            detail = detail_of(caught.value)
+            assert detail.reason == errors_pb2.ERROR_REASON_QUEUE_FULL
+            assert detail.HasField("retry_delay")
+        check = running.channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert await check(b"", timeout=5) == b"\x08\x01"  # health is not counted
+        decoder.release()
+        for call in admitted:
+            assert (await collect(call))[1].seed == 1
+
+
+@pytest.mark.parametrize("by", ["deadline", "time_limit"])
+async def test_the_best_so_far_comes_back_in_time(start: Start, by: str) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder, deadline_margin_s=0.5) as running:
+        decoder.pace_s = 0.01
+        request = SearchRequest(caption=CAPTION, candidate_count=16, bar_count=64)
+        if by == "time_limit":
+            request.time_limit.FromMilliseconds(500)
+        call = running.stub.Search(request, timeout=1.5 if by == "deadline" else None)
+        _, result = await collect(call)
+    assert result.stop_reason == search_pb2.STOP_REASON_TIME_LIMIT
+    assert result.candidates[0].midi.startswith(b"MThd")
+    assert not result.candidates[0].finished
+
+
+async def test_a_deadline_that_leaves_no_time_is_told_as_one(start: Start) -> None:
+    async with start(deadline_margin_s=60.0) as running:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(running.stub.Search(SearchRequest(caption=CAPTION), timeout=30))
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert detail_of(caught.value).reason == errors_pb2.ERROR_REASON_DEADLINE_EXCEEDED
+
+
+async def test_stopping_a_search_returns_the_best_so_far(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        decoder.pace_s = 0.005
+        call = running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=8, bar_count=64))
+        while not (message := await call.read()).progress.HasField("best_reward"):
+            assert message.HasField("progress")
+        await running.stub.StopSearch(StopSearchRequest(search_id=message.progress.search_id))
+        _, result = await collect(call)
+        assert result.stop_reason == search_pb2.STOP_REASON_STOPPED
+        assert len(result.candidates) == 1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await running.stub.StopSearch(StopSearchRequest(search_id="no such search"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_slow_reader_does_not_slow_the_search(start: Start) -> None:
+    async with start() as running:
+        call = running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=32, bar_count=32))
+        await call.read()
+        # Nothing is read meanwhile, and yet the engine gets to the end.
+        await until(lambda: running.server._searching.engine.idle)
+        progress, result = await collect(call)
+    assert result is not None
+    assert len(progress) < 40
+
+
+async def test_progress_is_not_told_more_often_than_asked(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder, progress_interval_s=0.1) as running:
+        decoder.pace_s = 0.002
+        began = time.monotonic()
+        progress, _ = await collect(running.stub.Search(SearchRequest(caption=CAPTION, bar_count=32)))
+        lasted_s = time.monotonic() - began
+    assert len(progress) <= lasted_s / 0.1 + 3
+
+
+async def test_a_defect_is_told_as_an_id_and_the_next_search_is_served(start: Start, caplog: Any) -> None:
+    reward = CountingReward(fail_on_call=1_000_000, error=RuntimeError("secret /path/to/thing"))
+    async with start(reward=reward) as running:
+        reward.fail_on_call = reward.calls + 1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(running.stub.Search(SearchRequest(caption=CAPTION)))
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert "secret" not in str(caught.value.details())
+        number = detail_of(caught.value).metadata["id"]
+        assert caught.value.details() == f"internal error {number}"
+        assert "secret" in caplog.text
+        assert number in caplog.text
+        _, result = await collect(running.stub.Search(SearchRequest(caption=CAPTION)))
+        assert result is not None
+
+
+def test_every_stop_reason_has_a_name_on_the_wire() -> None:
+    from motet.server.convert import _STOP_REASONS
+
+    assert set(_STOP_REASONS) == set(StopReason)
+    assert ServerConfig().max_midi_bytes < ServerConfig().max_message_bytes
