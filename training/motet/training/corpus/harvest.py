@@ -1,0 +1,143 @@
+"""Cutting windows from pieces, and making training examples of them: the work that processes share."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from motet.model.tokenizer import Tokenizer
+from motet.music import midi
+from motet.music.error import MotetError
+from motet.music.score import Score
+from motet.training.corpus import caption_writer, label, mix, shard, split
+from motet.training.corpus.config import BuildConfig
+from motet.training.corpus.manifest import Piece
+from motet.training.corpus.plan import Task
+from motet.training.corpus.window import Cutter, Window
+
+_ATTEMPTS = 4
+"""Windows tried before a planned window is given up."""
+_BATCH_WINDOWS = 500
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What was made of some tasks: records by split, and counts of what could not be used."""
+
+    records: list[tuple[split.Split, shard.Record]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A worker's job; it carries all that it needs, so that workers keep no state."""
+
+    files: Path
+    tokenizer: Path
+    config: BuildConfig
+    tasks: tuple[Task, ...]
+
+
+def cut_batch(batch: Batch) -> Harvest:
+    """Cuts all windows of a batch; what cannot be used is counted, not raised."""
+    tokenizer = Tokenizer.load(batch.tokenizer)
+    cut = Harvest()
+    for task in batch.tasks:
+        _cut_piece(task, batch.files, tokenizer, batch.config, cut)
+    return cut
+
+
+def _cut_piece(task: Task, files: Path, tokenizer: Tokenizer, config: BuildConfig, cut: Harvest) -> None:
+    try:
+        score = read_piece(files, task.piece)
+    except MotetError as error:
+        cut.refused[f"pieces unreadable ({error.reason})"] += 1
+        return
+    if len(score) < mix.MIN_NOTES:
+        cut.refused[f"pieces with fewer than {mix.MIN_NOTES} notes once read"] += 1
+        return
+    cutter = Cutter(score, config.window, tokenizer.supports)
+    if not len(cutter.start_bars):
+        cut.refused["pieces without a run of whole bars of a meter that the tokenizer has"] += 1
+        return
+    for index in range(task.windows):
+        rng = np.random.default_rng([config.seed, task.stream, zlib.crc32(task.piece.id.encode()), index])
+        window = _draw(cutter, rng, tokenizer, task)
+        if window is None:
+            cut.refused["windows too short, too sparse, or of changing tempo"] += 1
+            continue
+        cut.records.append((task.split, _record(task.piece, window, rng, config)))
+
+
+def _draw(cutter: Cutter, rng: np.random.Generator, tokenizer: Tokenizer, task: Task) -> Window | None:
+    for _ in range(_ATTEMPTS):
+        window = cutter.draw(rng, tokenizer.encode, vary=task.split == "train", stretchable=task.piece.tempo_known)
+        if window is not None:
+            return window
+    return None
+
+
+def _record(piece: Piece, window: Window, rng: np.random.Generator, config: BuildConfig) -> shard.Record:
+    attributes = label.window_attributes(piece, window)
+    return shard.Record(
+        tokens=np.array(window.tokens, np.uint16),
+        meta=shard.Meta(
+            piece=piece.id,
+            source=piece.source,
+            licence=piece.licence,
+            start_bar=window.start_bar,
+            bars=window.bars,
+            transposed=window.transposed,
+            ends_piece=window.ends_piece,
+        ),
+        attributes=attributes,
+        captions=tuple(caption_writer.write(attributes, rng) for _ in range(config.captions)),
+    )
+
+
+def read_piece(files: Path, piece: Piece) -> Score:
+    """The score of a piece, without the tracks that are noise: the "Solo" of mma-synth plays random notes.
+
+    Raises InvalidInputError or NotFoundError for a file that cannot be read.
+    """
+    score = midi.read(files / piece.path, limits=midi.Limits(max_notes=200_000, max_tracks=mix.MAX_TRACKS))
+    if piece.source == "mma-synth":
+        noise = [index for index, name in enumerate(score.track_names) if name.startswith("Solo")]
+        score = score.select(~np.isin(score.track, noise))
+    return score
+
+
+def batches(tasks: Sequence[Task], files: Path, tokenizer: Path, config: BuildConfig) -> Iterator[Batch]:
+    """The tasks in their order, in batches of about 500 windows."""
+    batch: list[Task] = []
+    windows = 0
+    for task in tasks:
+        batch.append(task)
+        windows += task.windows
+        if windows >= _BATCH_WINDOWS:
+            yield Batch(files, tokenizer, config, tuple(batch))
+            batch, windows = [], 0
+    if batch:
+        yield Batch(files, tokenizer, config, tuple(batch))
+
+
+def sample_scores(tasks: Sequence[Task], files: Path, config: BuildConfig) -> Iterator[Score]:
+    """Scores of windows as long as drawn, for training the tokenizer before any token can be counted."""
+    for task in tasks:
+        try:
+            score = read_piece(files, task.piece)
+        except MotetError:
+            continue  # counted when its windows are cut
+        if len(score) < mix.MIN_NOTES:
+            continue
+        cutter = Cutter(score, config.window, lambda meter: True)
+        rng = np.random.default_rng([config.seed, 99, zlib.crc32(task.piece.id.encode())])
+        for _ in range(task.windows):
+            window = cutter.draw(rng, lambda _: [], vary=True, stretchable=task.piece.tempo_known)
+            if window is not None:
+                yield window.score
