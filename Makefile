@@ -9,7 +9,7 @@ SHELL := /bin/sh
 PYTHON_BIN := .venv/bin/python
 # What is typed and linted: every source root, and the code around it. Folders, never `-p motet`, which misses files.
 ROOTS := proto music model rewards search server training clients/python
-CODE := $(ROOTS) $(wildcard examples benchmarks) tests
+CODE := $(ROOTS) $(patsubst %/,%,$(sort $(dir $(wildcard examples/*.py benchmarks/*.py)))) tests .ci
 
 # One thread to a process and nothing fetched: the same results, and no slower, on two cores that many processes share.
 export OMP_NUM_THREADS ?= 1
