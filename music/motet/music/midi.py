@@ -159,6 +159,8 @@ def write(score: Score) -> bytes:
             velocity=score.velocity[inside].astype(np.int8),
         )
         file.tracks.append(track)
+    if not len(groups):
+        file.tracks.append(symusic.Track())  # without any track, symusic leaves the maps unsorted
     data: bytes = file.dumps_midi()
     if len(groups) <= len(_PITCHED_CHANNELS):
         return data  # symusic gave every track a channel of its own, 10 to the drums
