@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from motet.model.config import MotetConfig
 from motet.model.control import ControlVocabulary
@@ -54,6 +55,7 @@ class Checkpoint:
         for name in ("config.json", "tokenizer.json", WEIGHTS):
             if not (path / name).is_file():
                 raise NotFoundError("MODEL_NOT_FOUND", f"model: no file {path / name}", {"path": str(path)})
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         tokenizer = Tokenizer.load(path)
         config = MotetConfig.from_pretrained(path, local_files_only=True)
         if config.vocab_size != len(tokenizer):

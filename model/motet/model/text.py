@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from motet.music.error import UnavailableError
 
@@ -50,6 +51,7 @@ class TextEncoder:
                 f"text encoder: {weights} must have sha256 {WEIGHTS_SHA256[:12]}… (received {digest[:12]}…)",
                 {"path": str(weights), "sha256": digest},
             )
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if len(self._tokenizer) != _VOCABULARY:
             raise UnavailableError(

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
-import symusic
-from miditok import REMI, TokenizerConfig, TokSequence
+import symusic  # type: ignore[import-untyped]
+from miditok import REMI, TokenizerConfig, TokSequence  # type: ignore[import-untyped]
 
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.music.meter import Meter

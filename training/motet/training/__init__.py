@@ -1,0 +1,1 @@
+"""Corpus, supervised training, evaluation of models and rewards."""

@@ -1,0 +1,88 @@
+"""From a training run to the checkpoint that is shipped: weights in bfloat16, and a card with what was measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from motet.model.checkpoint import WEIGHTS, Checkpoint, save
+from motet.music.error import NotFoundError
+from motet.training.control import ControlReport, measure
+from motet.training.supervised import PROGRESS
+
+
+def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
+    """Writes ``out`` from the run's model: the weights are rounded first, so the card measures what is shipped.
+
+    Raises NotFoundError when ``run`` holds no finished checkpoint.
+    """
+    if not (run / PROGRESS).is_file():
+        raise NotFoundError("RUN_NOT_FOUND", f"run: no file {run / PROGRESS}", {"path": str(run)})
+    trained = Checkpoint.load(run / "model")
+    if out.exists():
+        shutil.rmtree(out)
+    save(trained.network, trained.tokenizer, out, torch.bfloat16)
+    shipped = Checkpoint.load(out)
+    report = measure(shipped, corpus, split="test", captions=captions, seed=0)
+    record = json.loads((run / PROGRESS).read_text())
+    sources = json.loads((corpus / "sources.json").read_text())
+    (out / "README.md").write_text(card(shipped, report, record, sources, out))
+
+
+def card(
+    checkpoint: Checkpoint, report: ControlReport, run: dict[str, Any], sources: list[dict[str, Any]], folder: Path
+) -> str:
+    """The model card as Markdown."""
+    config = run["config"]
+    parameters = sum(weight.numel() for weight in checkpoint.network.parameters())
+    size_mb = (folder / WEIGHTS).stat().st_size / 1e6
+    return f"""---
+license: cc-by-sa-4.0
+---
+# Motet default model
+
+Text to MIDI: a caption and the attributes read in it go in, REMI tokens come out. Encoder: all-MiniLM-L6-v2, frozen,
+not part of this folder. Decoder: {parameters / 1e6:.2f} M parameters ({config["layers"]} layers of width \
+{config["width"]}, {config["heads"]} query and {config["kv_heads"]} key-value heads, SwiGLU {config["hidden"]}, \
+vocabulary {len(checkpoint.tokenizer)}), {size_mb:.1f} MB in bfloat16. Weights version `{checkpoint.version}`.
+
+## What it can and cannot do
+It writes up to some 16 bars for the instruments of General MIDI: traditional tunes arranged for band in many styles,
+classical piano, voice and piano, chamber music, folk melodies, game music, drum grooves. Its sense of form is short: it
+continues well from bar to bar, and does not plan a whole song. It has heard no modern pop, no electronic dance music
+and no jazz solos. Velocities come in eight steps, rhythm in twelfths of a beat.
+
+## Training
+`motet corpus build`, then `motet train model CORPUS RUN --minutes {config["minutes"]:g}`: \
+{run["tokens_seen"] / 1e6:.1f} M tokens in {run["steps"]:,} steps on {config["device"]}, Muon for the matrices and \
+AdamW for the rest, captions dropped with probability {config["text_dropout"]:g}, control tokens with \
+{config["control_dropout"]:g}. Held-out loss on the validation split at the end: {run["held_out_loss"]:.3f} nats a
+token.
+
+## Measured
+`motet eval control CORPUS_DIR --captions {report.captions} --seed {report.seed}`: one sample a caption, no search, on
+captions of songs that were not trained on. Percentages, F1 times 100. **caption** is the product's default, the words
+and the attributes parsed from them; **words alone** leaves the attributes out; **shuffled** holds the default's
+samples against other captions; **human** is the music that the captions describe. n counts the captions that state
+the attribute.
+
+{report.table()}
+
+## Sources and licence
+The weights are shared under CC BY-SA 4.0. They were trained on windows of:
+
+{_sources_table(sources)}
+"""
+
+
+def _sources_table(sources: list[dict[str, Any]]) -> str:
+    lines = ["| source | repository | licence | pieces | windows |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['source']} | {row['repository']} | {row['licence']} | {row['pieces']:,} | {row['windows']:,} |"
+        for row in sources
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""`motet train` and `motet eval`: fit the models that Motet ships, and measure them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds ``train`` and ``eval`` to the ``motet`` command."""
+    train = subparsers.add_parser("train", help="train a model")
+    targets = train.add_subparsers(dest="target", required=True, metavar="TARGET")
+    model = targets.add_parser(
+        "model",
+        help="the text-to-MIDI transformer",
+        description="Trains the decoder for a fixed time; run again with the same RUN_DIR to resume.",
+    )
+    model.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="folder written by `motet corpus build`")
+    model.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder for checkpoints and the log")
+    model.add_argument("--minutes", type=float, required=True, help="time budget over all resumed runs")
+    model.add_argument("--device", default="cpu", help='"cpu", "cuda" or "mps" (default %(default)s)')
+    model.add_argument("--compile", action="store_true", help="fuse with torch.compile (needs a C++ compiler)")
+    model.add_argument("--batch-tokens", type=int, help="tokens in a step")
+    model.add_argument("--width", type=int, help="size of the residual stream")
+    model.add_argument("--layers", type=int, help="decoder layers")
+    model.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    model.set_defaults(run=train_model)
+
+    export = targets.add_parser("export", help="turn a finished run into a checkpoint folder with a model card")
+    export.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that `motet train model` wrote")
+    export.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="the corpus that it was trained on")
+    export.add_argument("out", type=Path, metavar="CHECKPOINT_DIR", help="folder to write")
+    export.add_argument("--captions", type=int, default=300, help="held-out captions to measure (default %(default)s)")
+    export.set_defaults(run=export_checkpoint)
+
+    evaluate = subparsers.add_parser("eval", help="measure a model")
+    measures = evaluate.add_subparsers(dest="measure", required=True, metavar="MEASURE")
+    control = measures.add_parser("control", help="does one plain sample do what its caption says?")
+    control.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="corpus with held-out captions")
+    control.add_argument("--model", type=Path, metavar="FOLDER", help="checkpoint (default: the shipped one)")
+    control.add_argument("--split", choices=("valid", "test"), default="test")
+    control.add_argument("--captions", type=int, default=300, help="held-out captions (default %(default)s)")
+    control.add_argument("--seed", type=int, default=0)
+    control.add_argument("--json", action="store_true", help="print JSON")
+    control.set_defaults(run=eval_control)
+
+
+def train_model(args: argparse.Namespace) -> int:
+    """Runs the supervised training; progress goes to stderr."""
+    from motet.training.supervised import SupervisedConfig, Trainer
+
+    names = {field.name for field in fields(SupervisedConfig)}
+    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    args.run_dir.mkdir(parents=True, exist_ok=True)
+    Trainer(args.corpus, args.run_dir, SupervisedConfig(**given)).fit()
+    sys.stdout.write(f"{args.run_dir / 'model'}\n")
+    return 0
+
+
+def export_checkpoint(args: argparse.Namespace) -> int:
+    """Measures the run's model, then writes weights in bfloat16 and the card."""
+    from motet.training.card import export
+
+    export(args.run_dir, args.corpus, args.out, captions=args.captions)
+    sys.stdout.write(f"{args.out}\n")
+    return 0
+
+
+def eval_control(args: argparse.Namespace) -> int:
+    """Prints the control table."""
+    from motet.model.checkpoint import Checkpoint
+    from motet.training.control import measure
+
+    checkpoint = Checkpoint.load(args.model)
+    report = measure(checkpoint, args.corpus, split=args.split, captions=args.captions, seed=args.seed)
+    sys.stdout.write((json.dumps(asdict(report)) if args.json else report.table()) + "\n")
+    return 0

@@ -1,0 +1,233 @@
+"""How well a model does what captions say: one sample a caption, no search, against shuffled captions and human music.
+
+Every rate is over the held-out captions that state the attribute. The tables use the field's names: TB and TBT (tempo
+bin, and with one bin of tolerance, bins at 40, 60, 70, 90, 110, 140, 160, 210 BPM), CK (correct key) and CKD (or its
+relative), as in MidiCaps (arXiv 2406.02255) and Mustango (arXiv 2311.08355).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from motet.model.checkpoint import Checkpoint
+from motet.model.decoder import Decoder, Prompt, SamplingConfig
+from motet.model.text import TextEncoder
+from motet.music.attributes import Attributes
+from motet.music.caption import parse_attributes
+from motet.music.describe import describe
+from motet.music.instrument import family_of
+from motet.music.score import Score
+from motet.training.corpus.shard import Shard
+from motet.training.supervised import Collator
+
+TEMPO_BINS_BPM: Final = (40, 60, 70, 90, 110, 140, 160, 210)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A mean over ``count`` captions; both 0 where no caption states the attribute."""
+
+    value: float
+    count: int
+
+
+def _tempo_bin(bpm: float) -> int:
+    return int(np.searchsorted(TEMPO_BINS_BPM, bpm, side="left"))
+
+
+def _f1(asked: set[object], found: set[object]) -> float:
+    return 2 * len(asked & found) / (len(asked) + len(found)) if asked or found else 1.0
+
+
+def _tempo_bin_equal(asked: Attributes, found: Attributes) -> float | None:
+    if asked.tempo_bpm is None:
+        return None
+    return float(found.tempo_bpm is not None and _tempo_bin(asked.tempo_bpm) == _tempo_bin(found.tempo_bpm))
+
+
+def _tempo_bin_near(asked: Attributes, found: Attributes) -> float | None:
+    if asked.tempo_bpm is None:
+        return None
+    return float(found.tempo_bpm is not None and abs(_tempo_bin(asked.tempo_bpm) - _tempo_bin(found.tempo_bpm)) <= 1)
+
+
+def _key(asked: Attributes, found: Attributes) -> float | None:
+    return None if asked.key is None else float(found.key == asked.key)
+
+
+def _key_or_relative(asked: Attributes, found: Attributes) -> float | None:
+    return None if asked.key is None else float(found.key in (asked.key, asked.key.relative))
+
+
+def _meter(asked: Attributes, found: Attributes) -> float | None:
+    if asked.meter is None:
+        return None
+    return float(found.meter is not None and found.meter.in_quarters == asked.meter.in_quarters)
+
+
+def _instruments(asked: Attributes, found: Attributes) -> float | None:
+    return _f1(set(asked.instruments), set(found.instruments)) if asked.instruments else None
+
+
+def _families(asked: Attributes, found: Attributes) -> float | None:
+    if not asked.instruments:
+        return None
+    return _f1(
+        {family_of(program) for program in asked.instruments}, {family_of(program) for program in found.instruments}
+    )
+
+
+def _drums(asked: Attributes, found: Attributes) -> float | None:
+    return None if asked.drums is None else float(bool(found.drums) == asked.drums)
+
+
+MEASURES: Final[dict[str, Callable[[Attributes, Attributes], float | None]]] = {
+    "tempo bin (TB)": _tempo_bin_equal,
+    "tempo bin ± 1 (TBT)": _tempo_bin_near,
+    "key (CK)": _key,
+    "key or relative (CKD)": _key_or_relative,
+    "time signature": _meter,
+    "instruments, F1": _instruments,
+    "instrument families, F1": _families,
+    "drums on/off": _drums,
+}
+"""Each compares what a caption asks for with what a score is; None where the caption does not say."""
+
+
+def rates(asked: Sequence[Attributes], found: Sequence[Attributes]) -> dict[str, Rate]:
+    """Mean of every measure over the pairs that it applies to."""
+    table: dict[str, Rate] = {}
+    for name, measure in MEASURES.items():
+        values = [value for pair in zip(asked, found, strict=True) if (value := measure(*pair)) is not None]
+        table[name] = Rate(float(np.mean(values)) if values else 0.0, len(values))
+    return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlReport:
+    """Loss in nats a token, and rates, by row of the table.
+
+    Args:
+        captions: number of held-out captions.
+        seed: of sampling.
+        loss: held-out loss by condition ("own caption", "shuffled captions", "no caption").
+        columns: rates by what was measured.
+    """
+
+    captions: int
+    seed: int
+    loss: dict[str, float]
+    columns: dict[str, dict[str, Rate]]
+
+    def table(self) -> str:
+        """The report as a Markdown table."""
+        names = list(self.columns)
+        lines = [f"| | {' | '.join(names)} | n |", f"|---|{'---|' * (len(names) + 1)}"]
+        for measure in MEASURES:
+            cells = [f"{100 * self.columns[name][measure].value:.1f}" for name in names]
+            lines.append(f"| {measure} | {' | '.join(cells)} | {self.columns[names[0]][measure].count} |")
+        losses = "; ".join(f"{name} {value:.3f}" for name, value in self.loss.items())
+        return "\n".join([*lines, "", f"Held-out loss, nats a token: {losses}."])
+
+
+def _shuffled(count: int) -> NDArray[np.intp]:
+    """A fixed-point-free reordering: everybody gets the caption half-way round."""
+    return np.roll(np.arange(count), count // 2)
+
+
+@torch.inference_mode()
+def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], text: TextEncoder) -> dict[str, float]:
+    """Mean loss under each window's own caption, another window's, and none."""
+    collate = Collator(checkpoint.tokenizer, checkpoint.controls, text)
+    captions = [shard.captions(window)[0] for window in windows]
+    order = _shuffled(len(windows))
+    conditions = {
+        "own caption": (captions, True),
+        "shuffled captions": ([captions[index] for index in order], True),
+        "no caption": (captions, False),
+    }
+    losses: dict[str, float] = {}
+    for name, (chosen, keep) in conditions.items():
+        total = count = 0.0
+        for rows in np.array_split(np.arange(len(windows)), max(1, len(windows) // 8)):
+            kept = np.full(len(rows), keep)
+            batch = collate(
+                [shard.tokens(windows[row]) for row in rows],
+                [chosen[row].text for row in rows],
+                [chosen[row].stated for row in rows],
+                [shard.meta(windows[row]).ends_piece for row in rows],
+                kept,
+                kept,
+            )
+            wanted = float((batch.labels >= 0).sum())
+            total += float(batch.loss(checkpoint.network)) * wanted
+            count += wanted
+        losses[name] = total / count
+    return losses
+
+
+def sample(
+    decoder: Decoder, prompts: Sequence[Prompt], bars: Sequence[int], *, seed: int, rows: int = 16
+) -> list[Score]:
+    """One plain sample a prompt, of the given lengths in bars, ``rows`` at a time."""
+    scores: list[Score | None] = [None] * len(prompts)
+    for length in sorted(set(bars)):
+        chosen = [index for index, wanted in enumerate(bars) if wanted == length]
+        for start in range(0, len(chosen), rows):
+            group = chosen[start : start + rows]
+            batch = decoder.open(
+                [prompts[index] for index in group],
+                SamplingConfig(),
+                seed=seed,
+                bars=length,
+                streams=np.array(group, np.int64),
+            )
+            batch.advance(length)
+            for row, index in enumerate(group):
+                scores[index] = batch.score(row)
+            done = sum(score is not None for score in scores)
+            sys.stderr.write(f"\rsampled {done} of {len(prompts)} ")
+            sys.stderr.flush()
+    sys.stderr.write("\n")
+    return [score for score in scores if score is not None]
+
+
+def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, seed: int) -> ControlReport:
+    """The whole report on the first ``captions`` windows of a split.
+
+    "caption" is the product's default: the words, and the attributes that the parser reads in them. "words alone"
+    leaves the attributes out. "shuffled" holds the same samples against other windows' captions: the floor. "human" is
+    the music that the captions were written from: the ceiling of the describing side.
+    """
+    shard = Shard.open(corpus, split)
+    windows = range(min(captions, len(shard)))
+    text = TextEncoder.load()
+    decoder = Decoder(checkpoint, text)
+    stated = [shard.captions(window)[0] for window in windows]
+    asked = [caption.stated for caption in stated]
+    bars = [shard.meta(window).bars for window in windows]
+    default = [Prompt(caption.text, parse_attributes(caption.text)) for caption in stated]
+    words = [Prompt(caption.text, Attributes()) for caption in stated]
+    with_controls = [describe(score) for score in sample(decoder, default, bars, seed=seed)]
+    with_words = [describe(score) for score in sample(decoder, words, bars, seed=seed)]
+    human = [describe(checkpoint.tokenizer.decode(shard.tokens(window).tolist())) for window in windows]
+    order = _shuffled(len(asked))
+    return ControlReport(
+        captions=len(asked),
+        seed=seed,
+        loss=held_out_loss(checkpoint, shard, list(windows), text),
+        columns={
+            "caption": rates(asked, with_controls),
+            "words alone": rates(asked, with_words),
+            "shuffled": rates([asked[index] for index in order], with_controls),
+            "human": rates(asked, human),
+        },
+    )
