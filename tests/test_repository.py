@@ -168,6 +168,12 @@ class TestCommands:
         mentioned = set(re.findall(r"`make ([a-z][a-z-]*)", text)) | set(re.findall(r"^make ([a-z-]+)", text, re.M))
         assert mentioned - make_targets() == set()
 
+    @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+    def test_documented_motet_commands_exist(self, document: str) -> None:
+        text = (REPOSITORY / document).read_text(encoding="utf-8")
+        mentioned = set(re.findall(r"^(?:\$ )?(?:\.venv/bin/)?motet ([a-z]+)", text, re.MULTILINE))
+        assert mentioned - set(ENTRY_POINTS["motet.commands"]) == set()
+
     def test_continuous_integration_runs_the_readmes_command(self) -> None:
         assert {"demo", "test"} <= make_targets()
         assert (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "make test"
