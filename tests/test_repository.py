@@ -254,7 +254,6 @@ VIOLATIONS = {
 }
 
 
-@pytest.mark.slow
 class TestImportRules:
     def test_every_contract_is_tried(self) -> None:
         assert {contract["name"] for contract in PROJECT["tool"]["importlinter"]["contracts"]} == set(VIOLATIONS)
