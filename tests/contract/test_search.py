@@ -19,7 +19,7 @@ CAPTION = "A calm piano piece in C major"
 
 def detail_of(error: grpc.aio.AioRpcError) -> errors_pb2.ErrorDetail:
     for key, value in error.trailing_metadata() or ():
-        if key == "motet-error-bin":
+        if key == "motet-error-bin" and isinstance(value, bytes):
             return errors_pb2.ErrorDetail.FromString(value)
     raise AssertionError(f"no detail in {error}")
 
@@ -75,7 +75,9 @@ async def test_zero_is_a_value_and_not_an_absence(start: Start) -> None:
         assert [arm.caption for arm in result.arms] == [CAPTION]
         for name in ("candidate_count", "bar_count", "temperature", "top_p", "result_count"):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await collect(running.stub.Search(SearchRequest(**{"caption": CAPTION, name: 0})))
+                request = SearchRequest(caption=CAPTION)
+                setattr(request, name, 0)
+                await collect(running.stub.Search(request))
             assert [v.field for v in detail_of(caught.value).violations] == [name]
 
 
@@ -118,7 +120,7 @@ async def test_the_death_of_a_client_stops_the_work(start: Start) -> None:
     async with start(decoder) as running:
         decoder.hold()
         channel = grpc.aio.insecure_channel(running.address)
-        method = channel.unary_stream(
+        method: Any = channel.unary_stream(
             "/motet.v1.SearchService/Search", request_serializer=SearchRequest.SerializeToString
         )
         call = method(SearchRequest(caption=CAPTION, candidate_count=64, bar_count=64))

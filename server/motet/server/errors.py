@@ -138,6 +138,9 @@ def failure_of(error: BaseException) -> Failure:
         error = CancelledError("CANCELLED", "the call was cancelled")
     if not isinstance(error, MotetError):
         error = _hidden(error)
+    if isinstance(error, CancelledError) and error.reason == "DEADLINE_EXCEEDED":
+        # The search, which knows no codes, tells a deadline by its reason.
+        error = DeadlineError(error.reason, error.message, error.metadata)
     row = row_of(type(error))
     name = f"ERROR_REASON_{error.reason}"
     reason = dict(errors_pb2.ErrorReason.items()).get(name, row.reason)

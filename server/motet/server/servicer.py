@@ -110,7 +110,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
             if state is not None:
                 yield convert.progress(state, search_id=search_id, elapsed_s=elapsed_s)
                 await _pause(job, interval_s)
-            elif position is not None and position != told:
+            elif position and position != told:  # at 0 it begins this very moment
                 told = position
                 yield convert.queued(position, search_id=search_id, elapsed_s=elapsed_s)
             else:

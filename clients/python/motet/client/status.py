@@ -7,14 +7,15 @@ import time
 from types import TracebackType
 from typing import Self, TextIO
 
-_PLAIN_INTERVAL_S = 5.0
+_PLAIN_INTERVAL_S = 3.0
 
 
 class StatusLine:
     """Shows the latest of many states.
 
     Args:
-        stream: where to write. A terminal gets one line that changes; anything else a new line every five seconds.
+        stream: where to write. A terminal gets one line that changes; anything else a new line every few seconds, and
+            the last one.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -22,6 +23,7 @@ class StatusLine:
         self._live = stream.isatty()
         self._last = float("-inf")
         self._shown = False
+        self._pending = ""
 
     def __enter__(self) -> Self:
         return self
@@ -30,9 +32,11 @@ class StatusLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
+        if self._pending:
+            self._write_plain(self._pending)
 
-    def show(self, text: str, *, important: bool = False) -> None:
-        """Shows ``text``; where there is no terminal, only if ``important`` or if the last was long ago."""
+    def show(self, text: str) -> None:
+        """Shows ``text``; where there is no terminal, only if the last was long ago, or if it stays the last."""
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             cut = text if len(text) <= width else f"{text[: width - 1]}…"
@@ -40,15 +44,14 @@ class StatusLine:
             self._stream.flush()
             self._shown = True
             return
-        now = time.monotonic()
-        if important or now - self._last >= _PLAIN_INTERVAL_S:
-            self._last = now
-            self._stream.write(f"{text}\n")
-            self._stream.flush()
+        if time.monotonic() - self._last >= _PLAIN_INTERVAL_S:
+            self._write_plain(text)
+        else:
+            self._pending = text
 
-    def keep(self, text: str) -> None:
-        """Shows ``text`` for good."""
-        self.clear()
+    def _write_plain(self, text: str) -> None:
+        self._last = time.monotonic()
+        self._pending = ""
         self._stream.write(f"{text}\n")
         self._stream.flush()
 

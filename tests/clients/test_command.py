@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from motet.client import command, generate, render, score
+from motet.client.error import RequestError
+from motet.client.generate import parse_weights
+from motet.client.interruption import Interruption
+from motet.client.local import LocalServer
+from motet.music import midi
+from motet.music.error import InvalidInputError
+from tests.clients.conftest import Background, wait_until
+from tests.fakes import fake_score
+
+REGISTRARS = (generate.register, score.register, render.register)
+CAPTION = "A calm piano piece in C major"
+
+
+def motet(*arguments: str) -> int:
+    return command.main(arguments, registrars=REGISTRARS)
+
+
+def raising(error: BaseException) -> Callable[[Any], None]:
+    def run(_: argparse.Namespace) -> int:
+        raise error
+
+    def register(subparsers: Any) -> None:
+        subparsers.add_parser("fail").set_defaults(run=run)
+
+    return register
+
+
+def test_generate_writes_the_same_bytes_for_the_same_seed(server: Background, tmp_path: Path, capsys: Any) -> None:
+    first, again = tmp_path / "first.mid", tmp_path / "again.mid"
+    for path in (first, again):
+        assert motet("generate", CAPTION, "-o", str(path), "--seed", "7", "--server", server.address) == 0
+    assert first.read_bytes() == again.read_bytes()
+    assert len(midi.read(first)) > 0
+    out, err = capsys.readouterr()
+    assert "first sample  searched    change" in out
+    assert f"wrote {first}" in out
+    assert "best 0." in err
+
+
+def test_generate_writes_everything_that_is_asked_for(server: Background, tmp_path: Path, capsys: Any) -> None:
+    status = motet(
+        *("generate", CAPTION, "-o", str(tmp_path / "x.mid"), "--wav", str(tmp_path / "x.wav")),
+        *("--picture", str(tmp_path / "x.png"), "--results", "3", "--candidates", "4", "--json"),
+        *("--weights", "text=1,harmony=.5", "--strategy", "best_of_n", "--server", server.address),
+    )
+    assert status == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["strategy"] == "best_of_n"
+    assert set(figures["candidates"][0]["reward"]["terms"]) >= {"text", "harmony"}
+    assert {path.name for path in tmp_path.iterdir()} == {"x.mid", "x-2.mid", "x-3.mid", "x.wav", "x.png"}
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "x.mid"
+    file.write_bytes(midi.write(fake_score([0, 5, 6, 7, 8])))
+    assert motet("score", str(file), "--caption", CAPTION, "--server", server.address) == 0
+    assert "harmony" in capsys.readouterr().out
+    assert motet("score", str(file), "--caption", CAPTION, "--json", "--server", server.address) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["reward"]["total"] <= 1
+    assert motet("render", str(file), "--rate", "8000", "--json", "--server", server.address) == 0
+    assert json.loads(capsys.readouterr().out)["rate_hz"] == 8000
+    assert file.with_suffix(".wav").read_bytes().startswith(b"RIFF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["generate", ""], "motet generate: caption: must not be empty (received '')"),
+        (["generate", os.fsdecode(b"\xff")], r"motet generate: caption: must be UTF-8 (received b'\xff')"),
+        (
+            ["generate", "x", "--candidates", "-1"],
+            "motet generate: candidate_count: must be a whole number from 1 to 64",
+        ),
+        (["generate", "x", "--weights", "text=nan"], "motet generate: reward_weights[0].weight: must be finite"),
+        (["generate", "x", "--weights", "text"], "motet generate: weights: must be NAME=NUMBER"),
+        (
+            ["generate", "x", "--time-limit", "-3"],
+            "motet generate: time_limit: must be above 0 seconds (received -3.0)",
+        ),
+        (["generate", "x", "--model", "gpt"], "motet generate: model: must be one of fake, fake@0123456789ab"),
+        (["generate", "x", "-o", "/nowhere/x.mid"], "motet generate: /nowhere: there is no such folder to write into"),
+        (["score", "/nowhere.mid", "--caption", "x"], "motet score: /nowhere.mid: No such file or directory"),
+        (["score", __file__, "--caption", "x"], "motet score: midi: must"),
+        (["render", os.devnull, "-o", "x.wav"], "motet render: midi: must"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    server: Background, tmp_path: Path, monkeypatch: Any, capsys: Any, arguments: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert motet(*arguments, "--server", server.address) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(line)
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_does_not_answer_is_one_line(capsys: Any) -> None:
+    assert motet("generate", "x", "--server", "127.0.0.1:1") == 2
+    assert "no Motet server answers at 127.0.0.1:1" in capsys.readouterr().err
+    assert motet("generate", "x", "--server", "nowhere") == 2
+    assert "server: must be HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InvalidInputError.of("bars", "must be above 0", -1), 2, "motet fail: bars: must be above 0 (received -1)\n"),
+        (RequestError.of("x", "must be y", 1), 2, "motet fail: x: must be y (received 1)\n"),
+        (KeyboardInterrupt(), 130, "motet fail: interrupted\n"),
+        (PermissionError(13, "Permission denied", "f.mid"), 2, "motet fail: f.mid: Permission denied\n"),
+        (
+            ModuleNotFoundError(name="torch"),
+            2,
+            "motet fail: needs the Python package 'torch': pip install 'motet[server]'\n",
+        ),
+        (
+            ModuleNotFoundError(name="matplotlib"),
+            2,
+            "motet fail: needs the Python package 'matplotlib': pip install 'motet[plot]'\n",
+        ),
+    ],
+)
+def test_a_failure_is_one_line(error: BaseException, status: int, line: str, capsys: Any) -> None:
+    assert command.main(["fail"], registrars=[raising(error)]) == status
+    assert capsys.readouterr().err == line
+
+
+def test_a_defect_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        command.main(["fail"], registrars=[raising(ZeroDivisionError())])
+
+
+def test_a_command_whose_packages_are_missing_says_so(monkeypatch: Any, capsys: Any) -> None:
+    point = EntryPoint("serve", "no_such_module_of_ours:register", command.GROUP)
+    monkeypatch.setattr(command, "entry_points", lambda group: [point])
+    assert command.main(["serve", "--any", "option"]) == 2
+    assert "needs the Python package 'no_such_module_of_ours'" in capsys.readouterr().err
+
+
+def test_the_installed_command_has_its_subcommands_and_starts_fast() -> None:
+    code = (
+        "import sys; from motet.client import command\n"
+        "try: command.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for name in ("generate", "score", "render", "serve"):
+        assert f"    {name} " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_first_interruption_keeps_the_best_so_far(
+    server: Background, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    server.decoder.pace_s = 0.005
+    shown: list[str] = []
+
+    def show(self: Any, text: str) -> None:
+        shown.append(text)
+        if "best 0" in text and len(shown) > 1:
+            os.kill(os.getpid(), signal.SIGINT) if "sent" not in shown else None
+            shown.append("sent")
+
+    monkeypatch.setattr("motet.client.status.StatusLine.show", show)
+    path = tmp_path / "x.mid"
+    assert motet("generate", CAPTION, "--bars", "64", "-o", str(path), "--server", server.address) == 130
+    assert len(midi.read(path)) > 0
+    assert "stopped early" in capsys.readouterr().out
+
+
+def test_the_second_interruption_gives_up() -> None:
+    stopped: list[str] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt_twice() -> None:
+        with Interruption(lambda: stopped.append("stop"), lambda: stopped.append("cancel")):
+            signal.raise_signal(signal.SIGINT)
+            wait_until(lambda: stopped)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_twice()
+    assert stopped == ["stop"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_weights_are_read() -> None:
+    assert parse_weights(None) is None
+    assert parse_weights("text=.4, harmony=1e-1") == {"text": 0.4, "harmony": 0.1}
+    for wrong in ("", "text", "text=", "=1", "text=x", "text=1,text=2"):
+        with pytest.raises(RequestError, match="weights: must"):
+            parse_weights(wrong)
+
+
+def test_a_local_server_that_cannot_start_says_why() -> None:
+    waited: list[float] = []
+    server = LocalServer(["--model", "/nowhere/model"], on_wait=waited.append)
+    with pytest.raises(RequestError, match=r"the local server did not start: .*/nowhere/model"), server:
+        pytest.fail("it must not start")
+    assert waited

@@ -1,0 +1,51 @@
+"""What cannot go over the wire is refused before anything is sent, in one line."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import pytest
+
+from motet.client import RequestError
+from motet.client import request as requests
+
+
+def test_absent_stays_absent_and_zero_stays_zero() -> None:
+    message = requests.search("x", seed=0, temperature=0.0)
+    assert message.HasField("seed")
+    assert message.HasField("temperature")
+    assert not message.HasField("bar_count")
+    assert not message.HasField("time_limit")
+
+
+def test_bytes_that_are_not_utf8_are_shown() -> None:
+    with pytest.raises(RequestError, match=r"caption: must be UTF-8 \(received b'caf\\xe9'\)"):
+        requests.search(os.fsdecode(b"caf\xe9"))
+    with pytest.raises(RequestError, match="model: must be UTF-8"):
+        requests.search("x", model="\ud800")
+
+
+def test_a_file_that_is_too_large_is_not_sent() -> None:
+    with pytest.raises(RequestError, match=r"midi: must have at most 16,777,216 bytes .*60,000,000 bytes"):
+        requests.score(bytes(60_000_000), "x", None)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300])
+def test_a_time_limit_must_be_a_time(value: float) -> None:
+    with pytest.raises(RequestError, match="time_limit: must be a finite"):
+        requests.search("x", time_limit_s=value)
+
+
+@pytest.mark.parametrize("value", [-1.5, -0.25, 0.0, 0.1, 2.999999999])
+def test_a_time_limit_keeps_its_value_and_sign(value: float) -> None:
+    limit = requests.search("x", time_limit_s=value).time_limit
+    assert limit.seconds + limit.nanos / 1e9 == pytest.approx(value)
+    assert limit.seconds * limit.nanos >= 0
+
+
+def test_numbers_that_do_not_fit_are_named() -> None:
+    with pytest.raises(RequestError, match="seed: must be a whole number of 64 bits"):
+        requests.search("x", seed=2**63)
+    with pytest.raises(RequestError, match="bar_count: must be a whole number of 32 bits"):
+        requests.search("x", bars=2**40)
