@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,11 +14,17 @@ from motet.music.score import DRUMS, Score
 GOLDEN = Path(__file__).parent / "golden"
 MIDI_FILES = sorted(GOLDEN.glob("*.mid"))
 
+
+def score_of(*columns: Any, **fields: Any) -> Score:
+    """A score from columns of any integer sequence."""
+    return Score(*columns, **fields)
+
+
 meters = st.builds(Meter, st.integers(1, 13), st.sampled_from([2, 4, 8, 16]))
 
 
 @st.composite
-def _changes(draw: st.DrawFn, values: st.SearchStrategy[object]) -> tuple[list[int], list[object]]:
+def _changes(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> tuple[list[int], list[Any]]:
     later = draw(st.sets(st.integers(1, 20_000), max_size=4))
     ticks = [0, *sorted(later)]
     return ticks, draw(st.lists(values, min_size=len(ticks), max_size=len(ticks)))
@@ -43,7 +50,7 @@ def scores(draw: st.DrawFn, *, max_tracks: int = 6, min_notes: int = 0, max_note
     columns = np.array(notes, np.int64).reshape(-1, 6).T
     tempo_tick, microseconds = draw(_changes(st.integers(60_000, 15_000_000)))
     meter_tick, signatures = draw(_changes(meters))
-    return Score(
+    return score_of(
         draw(st.sampled_from([24, 96, 480, 960])),
         *columns,
         tempo_tick=np.array(tempo_tick),
@@ -65,7 +72,7 @@ def melody(
 ) -> Score:
     """One note after another, ``ticks`` long each, at 480 ticks a quarter."""
     count = len(pitches)
-    return Score(
+    return score_of(
         480,
         np.arange(count) * ticks,
         np.full(count, ticks),
@@ -86,7 +93,7 @@ def together(*parts: Score) -> Score:
         for name in ("onset", "duration", "pitch", "velocity", "program")
     ]
     track = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return Score(
+    return score_of(
         first.ppq, *columns, track, tempo_tick=first.tempo_tick, tempo_bpm=first.tempo_bpm, meters=first.meters
     )
 

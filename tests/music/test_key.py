@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import music21
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from motet.music import key
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.score import DRUMS, Score
-from tests.music.scores import melody, scores, together
+from tests.music.scores import melody, score_of, scores, together
 
 MAJOR = [0, 2, 4, 5, 7, 9, 11, 12, 7, 4, 0]
 MINOR = [0, 2, 3, 5, 7, 8, 11, 12, 7, 3, 0]
@@ -36,8 +38,8 @@ def test_transposing_transposes_the_key(score: Score, steps: int) -> None:
     pitch = score.pitch % 12 + 60
     columns = (score.onset, score.duration)
     rest = (score.velocity, score.program, score.track)
-    here = key.find(Score(score.ppq, *columns, pitch, *rest))
-    there = key.find(Score(score.ppq, *columns, pitch + steps, *rest))
+    here = key.find(score_of(score.ppq, *columns, pitch, *rest))
+    there = key.find(score_of(score.ppq, *columns, pitch + steps, *rest))
     fit = np.sort(key.correlations(key.pitch_class_profile(score)))
     if here is None or fit[-1] - fit[-2] < 1e-9:  # a tie goes to the lower index, which transposing changes
         return
@@ -51,8 +53,8 @@ def test_agrees_with_music21(seed: int) -> None:
     pitches = [48 + tonic + int(step) + 12 * int(rng.integers(2)) for step in rng.choice(scale, 40)]
     durations = rng.integers(1, 9, 40)
     onset = np.concatenate([[0], np.cumsum(durations)[:-1]])
-    score = Score(4, onset, durations, pitches, np.full(40, 80), np.zeros(40, int), np.zeros(40, int))
-    stream = music21.stream.Stream()
+    score = score_of(4, onset, durations, pitches, np.full(40, 80), np.zeros(40, int), np.zeros(40, int))
+    stream: Any = music21.stream.Stream()
     for pitch, duration in zip(pitches, durations.tolist(), strict=True):
         stream.append(music21.note.Note(pitch, quarterLength=duration / 4))
     theirs = music21.analysis.discrete.KrumhanslSchmuckler().getSolution(stream)
@@ -74,6 +76,6 @@ def test_drums_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(("tonic", "mode"), [(12, "major"), (-1, "minor"), (0, "dorian")])
-def test_bad_keys_are_refused(tonic: int, mode: str) -> None:
+def test_bad_keys_are_refused(tonic: int, mode: Any) -> None:
     with pytest.raises(InvalidInputError):
         Key(tonic, mode)

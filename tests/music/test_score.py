@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from motet.music.error import InvalidInputError
 from motet.music.meter import Meter
 from motet.music.score import Score
-from tests.music.scores import melody, scores
+from tests.music.scores import melody, score_of, scores
 
 COLUMNS = ("onset", "duration", "pitch", "velocity", "program", "track")
 
@@ -26,7 +28,7 @@ def test_notes_are_sorted_and_frozen(score: Score) -> None:
 def test_freezing_leaves_the_callers_arrays_alone() -> None:
     onset = np.zeros(1, np.int64)
     one = np.ones(1, np.int16)
-    Score(480, onset, one.astype(np.int64), one, one, one, one)
+    score_of(480, onset, one.astype(np.int64), one, one, one, one)
     onset[0] = 5
     assert onset.flags.writeable
 
@@ -131,8 +133,8 @@ def test_selecting_all_or_nothing(score: Score) -> None:
         ({"meter_tick": np.array([0, 0]), "meters": (Meter(4, 4),) * 2}, "score.meter_tick"),
     ],
 )
-def test_bad_columns_name_the_field(changes: dict[str, object], field: str) -> None:
-    good = {
+def test_bad_columns_name_the_field(changes: dict[str, Any], field: str) -> None:
+    good: dict[str, Any] = {
         "ppq": 480,
         "onset": [0],
         "duration": [1],

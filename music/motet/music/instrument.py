@@ -83,7 +83,7 @@ _SPOKEN: Final[tuple[str, ...]] = (
     "steel-string guitar/acoustic guitar/steel guitar/steel string acoustic guitar/folk guitar/acoustic guitar steel"
     "/12 string guitar/twelve string guitar/mandolin/bouzouki/fingerstyle guitar/strummed guitar/pedal steel"
     "/slide guitar",
-    "jazz guitar/jazz electric guitar/electric guitar jazz/archtop guitar/hollow body guitar",
+    "hollow-body guitar/jazz guitar/jazz electric guitar/electric guitar jazz/archtop guitar",
     "clean electric guitar/electric guitar/clean guitar/electric guitar clean/rhythm guitar/clean electric"
     "/electrical guitar/funk guitar/reggae guitar",
     "muted guitar/muted electric guitar/palm muted guitar/electric guitar muted/palm mute guitar",

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -100,7 +101,7 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The parsed rows of a CSV file with the columns of ``COLUMNS``.
+    """The parsed rows of a CSV file with the columns of ``COLUMNS``; lines with # before the header are comments.
 
     Raises:
         NotFoundError: there is no such file.
@@ -111,7 +112,7 @@ def read_rows(path: Path) -> list[Row]:
         raise NotFoundError("FILE_NOT_FOUND", message, {"path": str(path)})
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(line for line in file if not line.startswith("#"))
+            reader = csv.DictReader(dropwhile(lambda line: line.startswith("#"), file))
             missing = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
             if missing:
                 raise InvalidInputError.of("captions", f"must have the columns {', '.join(COLUMNS)}", reader.fieldnames)
@@ -211,6 +212,8 @@ def _figures(
 
 
 def _row(fields: dict[str, str]) -> Row:
+    if any(fields.get(name) is None for name in COLUMNS):
+        raise InvalidInputError.of("captions", "must have the same number of fields in every row", fields)
     text = fields["caption"]
     return Row(
         text=text,

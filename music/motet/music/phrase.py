@@ -92,7 +92,7 @@ class Words:
             if not cue or self.at(index + 1) in _NOT_CUES:
                 continue
             start = index + (2 if pair in _CUE_PAIRS else 1)
-            if _SENTENCE_END.search(self.gap(index)):
+            if "," in self.gap(index) or _SENTENCE_END.search(self.gap(index)):
                 continue
             for position in range(start, self._scope_end(start, word in _LISTING_CUES or pair in _CUE_PAIRS)):
                 marks[position] = True
@@ -103,7 +103,8 @@ class Words:
         position, since_joint = start, 0
         while position < len(self):
             word = self.lower[position]
-            if word in _SCOPE_ENDS or since_joint >= _SCOPE_WORDS:
+            directly = position == start and word in ("in", "at", "for")  # "not in 3/4"
+            if (word in _SCOPE_ENDS and not directly) or since_joint >= _SCOPE_WORDS:
                 return position
             if word == "and" and (not listing or self.at(position + 1) in ("a", "an", "the", "with", "some")):
                 return position
