@@ -52,6 +52,19 @@ class Running:
         return SearchServiceStub(self.channel)
 
 
+def fake_backend(decoder: Any, reward: CountingReward, max_midi_bytes: int = 16 << 20) -> Backend:
+    """The real backend on a fake decoder, a fake reward and a fake renderer."""
+    return Backend(
+        searcher=Searcher(decoder, reward),
+        reward=reward,
+        model="fake",
+        model_version="0123456789ab",
+        reward_version="counting-1",
+        max_midi_bytes=max_midi_bytes,
+        open_renderer=FakeRenderer,  # type: ignore[arg-type]
+    )
+
+
 @asynccontextmanager
 async def running(
     decoder: Any = None, reward: CountingReward | None = None, *, warm: bool = True, **settings: Any
@@ -60,19 +73,7 @@ async def running(
     reward = CountingReward() if reward is None else reward
     settings = {"drain_grace_s": 0.0, "progress_interval_s": 0.01, **settings}
     config = ServerConfig(address="127.0.0.1:0", **settings)
-
-    def load() -> Backend:
-        return Backend(
-            searcher=Searcher(decoder, reward),
-            reward=reward,
-            model="fake",
-            model_version="0123456789ab",
-            reward_version="counting-1",
-            max_midi_bytes=config.max_midi_bytes,
-            open_renderer=FakeRenderer,  # type: ignore[arg-type]
-        )
-
-    server = Server(config, load)
+    server = Server(config, lambda: fake_backend(decoder, reward, config.max_midi_bytes))
     address = await server.start()
     try:
         if warm:

@@ -74,9 +74,9 @@ async def test_zero_is_a_value_and_not_an_absence(start: Start) -> None:
         assert result.seed == 0
         assert [arm.caption for arm in result.arms] == [CAPTION]
         for name in ("candidate_count", "bar_count", "temperature", "top_p", "result_count"):
+            request = SearchRequest(caption=CAPTION)
+            setattr(request, name, 0)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                request = SearchRequest(caption=CAPTION)
-                setattr(request, name, 0)
                 await collect(running.stub.Search(request))
             assert [v.field for v in detail_of(caught.value).violations] == [name]
 

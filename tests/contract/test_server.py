@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ from motet.server.app import SERVICE, Server, serve
 from motet.server.config import ServerConfig
 from motet.v1 import errors_pb2, search_pb2
 from motet.v1.search_service_pb2 import ListModelsRequest, RenderRequest, ScoreRequest, SearchRequest
-from tests.contract.conftest import SlowDecoder, Start, collect
+from motet.v1.search_service_pb2_grpc import SearchServiceStub
+from tests.contract.conftest import SlowDecoder, Start, collect, fake_backend
 from tests.contract.test_search import CAPTION, detail_of, until
-from tests.fakes import fake_score
+from tests.fakes import CountingReward, fake_score
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -112,6 +115,35 @@ async def test_a_server_that_cannot_load_ends_with_the_reason() -> None:
             ServerConfig(address="127.0.0.1:0", drain_grace_s=0), load, on_listening=heard.append, stop=asyncio.Event()
         )
     assert re.fullmatch(r"127\.0\.0\.1:\d+", heard[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_server_in_good_order(number: signal.Signals) -> None:
+    decoder = SlowDecoder()
+    heard: list[str] = []
+    before = signal.getsignal(number)
+    config = ServerConfig(address="127.0.0.1:0", drain_grace_s=0.2, progress_interval_s=0.01)
+    served = asyncio.create_task(
+        serve(config, lambda: fake_backend(decoder, CountingReward()), on_listening=heard.append, stop=asyncio.Event())
+    )
+    try:
+        await until(lambda: heard)
+        async with grpc.aio.insecure_channel(heard[0]) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            while (await health.Check(health_pb2.HealthCheckRequest())).status != SERVING:
+                await asyncio.sleep(0.01)
+            decoder.pace_s = 0.005
+            call: Any = SearchServiceStub(channel).Search(
+                SearchRequest(caption=CAPTION, candidate_count=8, bar_count=64)
+            )
+            while not (await call.read()).progress.HasField("best_reward"):
+                pass
+            os.kill(os.getpid(), number)
+            _, result = await collect(call)
+            assert result.stop_reason == search_pb2.STOP_REASON_STOPPED
+        await asyncio.wait_for(served, 20)
+    finally:
+        signal.signal(number, before)
 
 
 async def test_models_are_listed(start: Start) -> None:
