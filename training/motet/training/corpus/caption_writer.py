@@ -108,7 +108,9 @@ def _head(stated: Attributes, rng: np.random.Generator, *, tempo_word: bool) -> 
     if tempo_word and stated.tempo_word is not None and _plain_word(stated):
         adjectives.insert(0, pick(rng, phrase.TEMPO_ADJECTIVES[stated.tempo_word]))
     genres = [phrase.genre(name, rng) for name in stated.genres]
-    noun = "" if stated.genres and stated.genres[-1] in phrase.NOUN_GENRES and rng.random() < 0.7 else pick(rng, _NOUNS)
+    last = stated.genres[-1] if stated.genres else ""
+    complete = last == "art song" or (last in phrase.NOUN_GENRES and rng.random() < 0.7)
+    noun = "" if complete else pick(rng, _NOUNS)
     words = [phrase.joined(adjectives) if len(adjectives) > 1 and rng.random() < 0.5 else ", ".join(adjectives)]
     words += [pick(rng, (" ", " ", " and ") if noun else (" ",)).join(genres) if len(genres) < 3 else ", ".join(genres)]
     return " ".join(word for word in (*words, noun) if word)
@@ -147,7 +149,7 @@ def _clauses(stated: Attributes, rng: np.random.Generator, *, tempo_said: bool) 
         clauses["tempo"] = pick(rng, ("at ", "with ")) + phrase.with_article(tempo)
     if stated.bars is not None:
         bars = f"{stated.bars} bar{'s' if stated.bars > 1 else ''}"
-        clauses["bars"] = pick(rng, (f"lasting {bars}", f"{bars} long", f"over {bars}"))
+        clauses["bars"] = pick(rng, (f"lasting {bars}", f"{bars} long"))
     if stated.drums is False:
         clauses["drums"] = pick(rng, ("without drums", "with no drums", "without any drums"))
     return clauses
@@ -164,7 +166,7 @@ def _phrase(stated: Attributes, rng: np.random.Generator) -> str:
     head = _head(stated, rng, tempo_word=tempo_said)
     clauses = _clauses(stated, rng, tempo_said=tempo_said)
     names = _instruments(stated, rng)
-    if len(names) == 1 and rng.random() < 0.5:
+    if len(names) == 1 and not head.endswith("art song") and rng.random() < 0.5:
         first, _, noun = head.rpartition(" ")
         head = " ".join(word for word in (first, names[0], noun) if word)
     elif names:
@@ -287,7 +289,7 @@ def _instrument_sentence(names: list[str], rng: np.random.Generator) -> str:
     if len(names) > 1:
         forms += [
             f"{listed[0].upper()}{listed[1:]} come together in the arrangement.",
-            f"{names[0][0].upper()}{names[0][1:]} leads, supported by {phrase.joined(names[1:])}.",
+            f"It is led by {names[0]}, supported by {phrase.joined(names[1:])}.",
         ]
     return pick(rng, forms)
 

@@ -74,7 +74,7 @@ DRUM_WORDS = ("drums", "drums", "drums", "drum kit", "a drum kit", "percussion")
 
 MOOD_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "happy": ("happy", "happy", "joyful", "cheerful", "upbeat", "merry", "bright"),
+        "happy": ("happy", "happy", "joyful", "cheerful", "upbeat", "merry"),
         "sad": ("sad", "sad", "sorrowful", "mournful", "tragic"),
         "melancholic": ("melancholic", "melancholic", "wistful", "bittersweet", "somber", "melancholy"),
         "calm": ("calm", "relaxing", "peaceful", "gentle", "soothing", "mellow", "serene", "relaxed", "tranquil"),
@@ -102,8 +102,8 @@ GENRE_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "romantic": ("romantic era", "romantic period"),
         "celtic": ("celtic", "Celtic", "Irish"),
         "folk": ("folk", "folk", "traditional folk"),
-        "new age": ("new age",),
-        "sacred": ("sacred",),
+        "musical": ("Broadway", "musical theatre"),
+        "world": ("world music",),
     }
 )
 """Wordings of a canonical genre; a genre that is not here goes by its name."""
