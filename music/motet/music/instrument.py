@@ -112,7 +112,7 @@ _SPOKEN: Final[tuple[str, ...]] = (
     "timpani/kettle drum/kettledrum/tympani/timpano",
     "string ensemble/strings/string section/string ensemble 1/string orchestra/orchestral strings/strings section"
     "/violin section/lush strings/orchestra/symphony orchestra/full orchestra/orchestra strings/mellotron",
-    "slow strings/string ensemble 2/slow string ensemble/legato strings",
+    "legato strings/string ensemble 2/slow strings/slow string ensemble",
     "synth strings/synthesizer strings/synth strings 1/synthesized strings/synth string/electronic strings"
     "/strings synth",
     "synth strings 2",
