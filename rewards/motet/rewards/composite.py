@@ -113,21 +113,20 @@ class Composite:
         renderer: Renderer | None = None,
         extra_weights: Mapping[str, float] | None = None,
     ) -> Composite:
-        """All installed rewards (entry point group "motet.rewards") on one renderer.
-
-        A reward from outside counts with the weight given in ``extra_weights``, otherwise not at all.
+        """The three built-in rewards and those of ``extra_weights``, all by entry points, on one renderer.
 
         Args:
             embed: sentences to unit-norm embeddings [B, 384].
             renderer: None: a new one for scoring, 22,050 Hz, without effects.
             extra_weights: see ``Composite``.
 
-        Raises UnavailableError when FluidSynth, the soundfont or the weights of the text reward are missing.
+        Raises UnavailableError when FluidSynth, the soundfont or the weights of the text reward are missing, and
+        NotFoundError for a reward that is not installed.
         """
         renderer = renderer or Renderer(RenderConfig())
         resources = Resources(renderer=renderer, sound=Sound(renderer), embed=embed)
         wanted = {item.name for item in fields(Weights)} | set(extra_weights or {})
-        rewards = {name: make(resources) for name, make in registered().items() if name in wanted}
+        rewards = {name: make(resources) for name, make in registered(wanted).items()}
         return cls(rewards, extra_weights=extra_weights)
 
     def score(self, scores: Sequence[Score], caption: Caption, weights: Weights, *, complete: bool) -> list[Breakdown]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.music.caption import Caption
-from motet.music.error import UnavailableError
+from motet.music.error import NotFoundError, UnavailableError
 from motet.music.score import Score
 from motet.rewards.render import Renderer
 from motet.rewards.sound import Sound
@@ -65,16 +65,26 @@ class Reward(Protocol):
 Factory = Callable[[Resources], Reward]
 
 
-def registered() -> dict[str, Factory]:
-    """The factories of all installed rewards, the built-in three among them, by the name of their term.
+def registered(names: Collection[str]) -> dict[str, Factory]:
+    """The factories of installed rewards, the built-in three among them, by the name of their term.
 
-    Raises UnavailableError when an entry point cannot be loaded.
+    Args:
+        names: the terms wanted; only these are loaded.
+
+    Raises NotFoundError for a term that no installed package brings, and UnavailableError when one cannot be loaded.
     """
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    for name in sorted(names):
+        if name not in installed:
+            known = ", ".join(sorted(installed)) or "none"
+            raise NotFoundError(
+                "REWARD_NOT_FOUND", f"there is no reward {name!r}; installed: {known}", {"reward": name}
+            )
     factories: dict[str, Factory] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for name in sorted(names):
         try:
-            factories[point.name] = point.load()
+            factories[name] = installed[name].load()
         except (ImportError, AttributeError) as error:
-            message = f"the reward {point.name!r} cannot be loaded from {point.value}: {error}"
-            raise UnavailableError("REWARD_UNLOADABLE", message, {"reward": point.name}) from error
+            message = f"the reward {name!r} cannot be loaded from {installed[name].value}: {error}"
+            raise UnavailableError("REWARD_UNLOADABLE", message, {"reward": name}) from error
     return factories
