@@ -108,10 +108,3 @@ async def test_stopping_gives_the_best_so_far_to_the_aio_client_too(server: Back
             if progress.best is not None:
                 await stream.stop()
         assert (await stream.result()).stop_reason == "STOPPED"
-
-
-def test_a_call_deadline_brings_the_best_so_far(server: Background) -> None:
-    server.decoder.pace_s = 0.005
-    with Client(server.address) as client:
-        result = client.search(CAPTION, bars=64, candidates=16, timeout_s=1.5)
-    assert result.stop_reason == "TIME_LIMIT"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from motet.music.score import Score
 from motet.rewards.render import RenderConfig
+from motet.search.budget import Clock
 from motet.search.run import Searcher
 from motet.server.app import Server
 from motet.server.backend import Backend
@@ -52,10 +53,12 @@ class Running:
         return SearchServiceStub(self.channel)
 
 
-def fake_backend(decoder: Any, reward: CountingReward, max_midi_bytes: int = 16 << 20) -> Backend:
+def fake_backend(
+    decoder: Any, reward: CountingReward, clock: Clock = time.monotonic, max_midi_bytes: int = 16 << 20
+) -> Backend:
     """The real backend on a fake decoder, a fake reward and a fake renderer."""
     return Backend(
-        searcher=Searcher(decoder, reward),
+        searcher=Searcher(decoder, reward, clock=clock),
         reward=reward,
         model="fake",
         model_version="0123456789ab",
@@ -67,13 +70,18 @@ def fake_backend(decoder: Any, reward: CountingReward, max_midi_bytes: int = 16 
 
 @asynccontextmanager
 async def running(
-    decoder: Any = None, reward: CountingReward | None = None, *, warm: bool = True, **settings: Any
+    decoder: Any = None,
+    reward: CountingReward | None = None,
+    *,
+    clock: Clock = time.monotonic,
+    warm: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     decoder = FakeDecoder() if decoder is None else decoder
     reward = CountingReward() if reward is None else reward
     settings = {"drain_grace_s": 0.0, "progress_interval_s": 0.01, **settings}
     config = ServerConfig(address="127.0.0.1:0", **settings)
-    server = Server(config, lambda: fake_backend(decoder, reward, config.max_midi_bytes))
+    server = Server(config, lambda: fake_backend(decoder, reward, clock, config.max_midi_bytes))
     address = await server.start()
     try:
         if warm:

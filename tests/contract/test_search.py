@@ -12,7 +12,7 @@ from motet.server.config import ServerConfig
 from motet.v1 import errors_pb2, search_pb2
 from motet.v1.search_service_pb2 import SearchRequest, StopSearchRequest
 from tests.contract.conftest import SlowDecoder, Start, collect
-from tests.fakes import CountingReward
+from tests.fakes import CountingReward, FakeClock, FakeDecoder
 
 CAPTION = "A calm piano piece in C major"
 
@@ -172,17 +172,18 @@ async def test_a_full_queue_refuses_before_any_work_and_says_when_to_come_back(s
 
 @pytest.mark.parametrize("by", ["deadline", "time_limit"])
 async def test_the_best_so_far_comes_back_in_time(start: Start, by: str) -> None:
-    decoder = SlowDecoder()
-    async with start(decoder, deadline_margin_s=0.5) as running:
-        decoder.pace_s = 0.01
-        request = SearchRequest(caption=CAPTION, candidate_count=16, bar_count=64)
+    clock = FakeClock()
+    decoder = FakeDecoder(clock=clock, seconds_per_bar=2.0)
+    async with start(decoder, CountingReward(clock=clock, seconds_per_score=0.5), clock=clock) as running:
+        request = SearchRequest(caption=CAPTION, candidate_count=8, bar_count=64)
         if by == "time_limit":
-            request.time_limit.FromMilliseconds(500)
-        call = running.stub.Search(request, timeout=1.5 if by == "deadline" else None)
-        _, result = await collect(call)
+            request.time_limit.FromSeconds(500)
+        began_s = clock()
+        _, result = await collect(running.stub.Search(request, timeout=500 if by == "deadline" else None))
     assert result.stop_reason == search_pb2.STOP_REASON_TIME_LIMIT
     assert result.candidates[0].midi.startswith(b"MThd")
     assert not result.candidates[0].finished
+    assert clock() - began_s <= 500
 
 
 async def test_a_deadline_that_leaves_no_time_is_told_as_one(start: Start) -> None:

@@ -317,7 +317,7 @@ class Progress(_message.Message):
     search_id: _builtins.str
     """Name of this search for `StopSearch`; in every message."""
     candidate_count: _builtins.int
-    """Number of pieces that are decoded side by side."""
+    """Number of pieces that are decoded side by side; 0 before the first of them has begun."""
     finished_count: _builtins.int
     """How many of them have ended."""
     bar_count: _builtins.int

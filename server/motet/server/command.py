@@ -54,8 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serves until told to stop."""
     import logging
 
-    from motet.server.app import serve
-    from motet.server.backend import load
+    from motet.music.error import NotFoundError
     from motet.server.config import ServerConfig
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -68,6 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
         drain_grace_s=arguments.grace,
         reflection=not arguments.no_reflection,
     )
+    if config.model_folder is not None and not config.model_folder.is_dir():
+        raise NotFoundError(
+            "MODEL_NOT_FOUND", f"model: no folder {config.model_folder}", {"path": str(config.model_folder)}
+        )
+    # Only now what takes seconds to load: a wrong option is told at once.
+    from motet.server.app import serve
+    from motet.server.backend import load
 
     async def main() -> None:
         stop = asyncio.Event()

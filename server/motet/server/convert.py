@@ -181,6 +181,13 @@ def progress(state: Progress, *, search_id: str, elapsed_s: float) -> search_pb2
     return message
 
 
+def begun(*, search_id: str, elapsed_s: float) -> search_pb2.Progress:
+    """A search that runs and has nothing to tell yet."""
+    return search_pb2.Progress(
+        state=search_pb2.SEARCH_STATE_RUNNING, elapsed=duration_of(elapsed_s), search_id=search_id
+    )
+
+
 def queued(position: int, *, search_id: str, elapsed_s: float) -> search_pb2.Progress:
     """Where a waiting search stands: behind ``position`` others."""
     return search_pb2.Progress(

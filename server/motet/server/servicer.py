@@ -27,8 +27,11 @@ from motet.v1 import search_pb2, search_service_pb2, search_service_pb2_grpc
 CHUNK_BYTES = 64_000
 """Of a WAV file in one message."""
 
-_QUEUE_LOOK_S = 0.5
-"""How often a waiting search is told its place."""
+_LOOK_S = 0.25
+"""How often to look whether a waiting search has moved on, or the last message is due again."""
+
+_REPEAT_S = 0.5
+"""After how long a message is repeated when there is nothing new."""
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -100,21 +103,36 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
     async def _progress(
         self, job: Job[Any], mailbox: Mailbox[Progress], search_id: str, started: float
     ) -> AsyncGenerator[search_pb2.Progress, None]:
-        """Tells the place in the queue while it changes, then the latest progress, until the job is done."""
+        """Tells the place in the queue while it changes, then the latest progress, until the job is done.
+
+        While nothing changes the last message is repeated with the time, so that people see that it lives.
+        """
         told: int | None = None
+        last: search_pb2.Progress | None = None
+        repeat_at = 0.0
         interval_s = self._config.progress_interval_s
         while not job.future.done():
             elapsed_s = time.monotonic() - started
             position = self._searching.engine.position(job)
             state = mailbox.take()
             if state is not None:
-                yield convert.progress(state, search_id=search_id, elapsed_s=elapsed_s)
+                last = convert.progress(state, search_id=search_id, elapsed_s=elapsed_s)
+                repeat_at = time.monotonic() + _REPEAT_S
+                yield last
                 await _pause(job, interval_s)
-            elif position and position != told:  # at 0 it begins this very moment
+            elif last is not None and time.monotonic() >= repeat_at:
+                repeat_at += _REPEAT_S
+                last.elapsed.CopyFrom(duration_of(elapsed_s))
+                yield last
+            elif position and position != told:
                 told = position
                 yield convert.queued(position, search_id=search_id, elapsed_s=elapsed_s)
+            elif last is None and not position:  # it begins this very moment
+                last = convert.begun(search_id=search_id, elapsed_s=elapsed_s)
+                repeat_at = time.monotonic() + _REPEAT_S
+                yield last
             else:
-                await mailbox.wait(_QUEUE_LOOK_S)
+                await mailbox.wait(_LOOK_S)
         state = mailbox.take()
         if state is not None:
             yield convert.progress(state, search_id=search_id, elapsed_s=time.monotonic() - started)

@@ -38,7 +38,7 @@ class LocalServer:
         self,
         options: Sequence[str] = (),
         *,
-        start_s: float = 180.0,
+        start_s: float = 300.0,
         on_wait: Callable[[float], None] | None = None,
     ) -> None:
         self._options = list(options)

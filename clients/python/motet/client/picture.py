@@ -16,7 +16,6 @@ import symusic  # type: ignore[import-untyped]
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -41,6 +40,8 @@ _DRUM_LANES = (
     ("cymbals", {49, 51, 52, 53, 55, 57, 59}),
 )
 _OTHER_LANE = "other"
+_LEGEND_ROWS = 16
+_WIDTH = 13.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,15 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
     roll = _read(result.best.midi)
     has_drums = bool(np.any(roll.program == DRUMS))
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": _SOFT, "text.color": _INK}):
-        figure = Figure(figsize=(13, 10.2 if has_drums else 9.2), facecolor="white")
-        # The rectangle leaves a line at the bottom for the facts.
-        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.10, hspace=0.03, rect=(0, 0.018, 1, 0.982))
-        figure.set_layout_engine(layout)
+        # Fixed places, in inches from the top: the legends at the right may be long, and must not squeeze the drawing.
+        rows = [(0.95, 4.2), (5.48, 1.4), (7.75, 3.6)] if has_drums else [(0.95, 4.6), (6.35, 3.6)]
+        height = sum(rows[-1]) + 0.85
+        figure = Figure(figsize=(_WIDTH, height), facecolor="white")
         _title(figure, result, caption)
-        heights = [4.6, 1.5, 3.9] if has_drums else [4.9, 3.9]
-        axes = figure.subplots(len(heights), 1, height_ratios=heights)
+        axes = [
+            figure.add_axes((0.8 / _WIDTH, 1 - (top + high) / height, 9.6 / _WIDTH, high / height))
+            for top, high in rows
+        ]
         _draw_roll(axes[0], roll, label_bars=not has_drums)
         if has_drums:
             axes[1].sharex(axes[0])
@@ -84,13 +87,13 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
 
 def _title(figure: Figure, result: SearchResult, caption: str) -> None:
     plain, best = result.plain_sample.reward.total, result.best.reward.total
-    wrapped = "\n".join(textwrap.wrap(caption, 105)[:3])
+    wrapped = _lines(caption, 112, 2)
     facts = (
         f"reward {best:.3f} (first plain sample {plain:.3f})   ·   {result.strategy}, {len(result.nodes)} tree nodes, "
         f"{result.elapsed_s:.1f} s   ·   {result.model}@{result.model_version}, seed {result.seed}"
     )
-    figure.suptitle(wrapped, fontsize=13, fontweight="bold", x=0.012, ha="left")
-    figure.text(0.988, 0.004, facts, fontsize=8, color=_SOFT, ha="right", va="bottom")
+    figure.text(0.012, 0.988, wrapped, fontsize=13, fontweight="bold", ha="left", va="top")
+    figure.text(0.988, 0.008, facts, fontsize=8, color=_SOFT, ha="right", va="bottom")
 
 
 def _read(midi: bytes) -> _Roll:
@@ -104,7 +107,8 @@ def _read(midi: bytes) -> _Roll:
         columns["program"].append(np.full(len(notes["time"]), DRUMS if track.is_drum else track.program))
     joined = {name: np.concatenate(parts) if parts else np.zeros(0, np.int64) for name, parts in columns.items()}
     start, length = joined["time"] / quarter, joined["duration"] / quarter
-    bars, beats = _bars(score, quarter, float((start + length).max(initial=1.0)))
+    # Up to the bar of the last onset: a note that rings on adds no bar.
+    bars, beats = _bars(score, quarter, float(start.max(initial=0.0)) + 0.01)
     return _Roll(start, length, joined["pitch"], joined["velocity"], joined["program"], bars, beats)
 
 
@@ -139,12 +143,16 @@ def _draw_roll(axes: Axes, roll: _Roll, *, label_bars: bool) -> None:
         if pitch % 12 in {1, 3, 6, 8, 10}:
             axes.axhspan(pitch - 0.5, pitch + 0.5, color=_LANE, zorder=0)
     handles = []
-    for number, program in enumerate(_instruments(roll)):
-        colour = _COLOURS[number % len(_COLOURS)]
+    instruments = _instruments(roll)
+    for number, program in enumerate(instruments):
+        colour = _shade(number)
         _boxes(axes, roll, roll.program == program, roll.pitch, colour, height=0.86)
         name = PROGRAM_NAMES[program] if 0 <= program < len(PROGRAM_NAMES) else f"program {program}"
         count = int((roll.program == program).sum())
         handles.append(Rectangle((0, 0), 1, 1, color=colour, label=f"{name} ({count})"))
+    if len(handles) > _LEGEND_ROWS:
+        rest = len(handles) - _LEGEND_ROWS + 1
+        handles = [*handles[: _LEGEND_ROWS - 1], Rectangle((0, 0), 1, 1, color="none", label=f"and {rest} more")]
     axes.set_ylim(low - 0.5, high + 0.5)
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
@@ -165,6 +173,19 @@ def _draw_roll(axes: Axes, roll: _Roll, *, label_bars: bool) -> None:
             borderaxespad=0,
         )
     _bar_grid(axes, roll, label=label_bars)
+
+
+def _shade(number: int) -> Any:
+    """The colour of an instrument: ten hues, then the same ones lighter, then darker, and again."""
+    rgb = np.array(mpl.colors.to_rgb(_COLOURS[number % len(_COLOURS)]))
+    turn = number // len(_COLOURS) % 3
+    return tuple(rgb if turn == 0 else 0.5 * rgb + 0.5 if turn == 1 else 0.55 * rgb)
+
+
+def _lines(text: str, width: int, count: int) -> str:
+    """``text`` wrapped to at most ``count`` lines; what does not fit ends in an ellipsis."""
+    lines = textwrap.wrap(text, width) or [""]
+    return "\n".join(lines if len(lines) <= count else [*lines[: count - 1], f"{lines[count - 1][: width - 1]}…"])
 
 
 def _draw_drums(axes: Axes, roll: _Roll) -> None:
@@ -195,7 +216,7 @@ def _draw_drums(axes: Axes, roll: _Roll) -> None:
 
 
 def _boxes(
-    axes: Axes, roll: _Roll, which: NDArray[np.bool_], rows: NDArray[Any], colour: str, *, height: float
+    axes: Axes, roll: _Roll, which: NDArray[np.bool_], rows: NDArray[Any], colour: Any, *, height: float
 ) -> None:
     """One box a note; louder is darker."""
     rgb = np.array(mpl.colors.to_rgb(colour))
@@ -351,7 +372,7 @@ def _tree_legend(axes: Axes, result: SearchResult, judged: dict[int, TreeNode]) 
     ]
     for arm in used:
         text = "caption as sent" if arm == 0 else result.arms[arm] if arm < len(result.arms) else f"arm {arm}"
-        label = "\n".join(textwrap.wrap(text, 34)[:3])
+        label = _lines(text, 33, 3)
         handles.append(
             Line2D([], [], color=_ARM_COLOURS[arm % len(_ARM_COLOURS)], marker="o", linewidth=1.4, label=label)
         )

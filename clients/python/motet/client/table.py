@@ -57,6 +57,8 @@ def progress_line(progress: Progress) -> str:
     """One line: where the search stands."""
     if progress.queue_position is not None:
         return f"queued behind {progress.queue_position} · {progress.elapsed_s:.1f} s"
+    if progress.candidates == 0:
+        return f"searching · {progress.elapsed_s:4.1f} s"
     best = "best –"
     if progress.best is not None:
         terms = " ".join(f"{name} {value:.2f}" for name, value in progress.best.terms.items())
