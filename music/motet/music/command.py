@@ -27,11 +27,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_describe(args: argparse.Namespace) -> int:
     """Prints the attributes of ``args.file``; raises MotetError for a bad file."""
     from motet.music import midi
+    from motet.music.chord import progression
     from motet.music.describe import describe, record, sentence
 
     score = midi.read(args.file)
     attributes = describe(score)
-    fields = {"file": str(args.file), **record(attributes), "notes": len(score), "sentence": sentence(attributes)}
+    chords = [str(chord) for chord in progression(score)]
+    fields = {
+        "file": str(args.file),
+        **record(attributes),
+        "chords": chords,
+        "notes": len(score),
+        "sentence": sentence(attributes),
+    }
     if args.json:
         sys.stdout.write(json.dumps(fields, indent=2, ensure_ascii=False) + "\n")
     else:

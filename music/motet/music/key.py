@@ -57,8 +57,9 @@ class Key:
         return f"{names[self.tonic]} {self.mode}"
 
 
-_MAJOR_WEIGHTS: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR_WEIGHTS: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+MAJOR_PROFILE: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+MINOR_PROFILE: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+"""Krumhansl and Kessler's probe-tone ratings, tonic first."""
 _FLAT: Final = 1e-6
 
 
@@ -80,7 +81,7 @@ def correlations(profile: NDArray[np.float64]) -> NDArray[np.float64]:
     The probe-tone profiles of Krumhansl and Kessler (Psychological Review 89, 1982, 334-368), used as in Krumhansl,
     Cognitive Foundations of Musical Pitch (1990), chapter 4. Zeros when the profile is flat.
     """
-    keys = np.array([np.roll(weights, tonic) for weights in (_MAJOR_WEIGHTS, _MINOR_WEIGHTS) for tonic in range(12)])
+    keys = np.array([np.roll(weights, tonic) for weights in (MAJOR_PROFILE, MINOR_PROFILE) for tonic in range(12)])
     keys = keys - keys.mean(axis=1, keepdims=True)
     centred = profile - profile.mean()
     spread = float(np.linalg.norm(centred))

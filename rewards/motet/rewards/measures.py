@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.music.key import Key
+from motet.music.chord import QUALITIES, TEMPLATES, half_bars
+from motet.music.key import MAJOR_PROFILE, MINOR_PROFILE, Key
 from motet.music.score import Score
 from motet.rewards import kernels
 
@@ -31,20 +32,8 @@ MEASURES = (
     "recurrence",
 )
 
-# Krumhansl, Cognitive Foundations of Musical Pitch (1990), table 2.1
-MAJOR_PROFILE = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-MINOR_PROFILE = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 _MINOR_SCALE = (0, 2, 3, 5, 7, 8, 10, 11)  # natural minor and the leading tone
-_CHORDS = (  # triads first: on a tie the simpler chord wins
-    (0, 4, 7),
-    (0, 3, 7),
-    (0, 3, 6),
-    (0, 4, 7, 10),
-    (0, 3, 7, 10),
-    (0, 4, 7, 11),
-    (0, 3, 6, 10),
-)
 _INTERVAL_ROUGHNESS = np.array([0.0, 1.0, 0.6, 0.1, 0.05, 0.15, 0.5, 0.0, 0.15, 0.1, 0.4, 0.9])
 _KEY_SWITCH = 0.25  # correlation that a change of key must earn
 _CHORD_SWITCH = 0.15  # cosine that a change of chord must earn
@@ -57,8 +46,7 @@ KEY_PROFILES: NDArray[np.float64] = np.array(
 _SCALES = np.array(
     [np.isin((np.arange(12) - tonic) % 12, scale) for scale in (_MAJOR_SCALE, _MINOR_SCALE) for tonic in range(12)]
 )
-_TEMPLATES = np.array([np.isin((np.arange(12) - root) % 12, chord) for chord in _CHORDS for root in range(12)], float)
-_TRIADS = np.array([[(root + step) % 12 for step in chord[:3]] for chord in _CHORDS for root in range(12)])
+_TRIADS = np.array([[(root + step) % 12 for step in chord[:3]] for chord in QUALITIES.values() for root in range(12)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +99,7 @@ def measure(score: Score, *, asked: Key | None = None) -> Measures | None:
     in_scale = float(bar_profiles[_SCALES[path]].sum())
     main = int(np.bincount(path, minlength=24).argmax())
     wanted = main if asked is None else (asked.tonic - origin) % 12 + (12 if asked.mode == "minor" else 0)
-    chord_tones, chord_changes, moved = _chords(notes, onset, end, pitch_class, bars)
+    chord_tones, chord_changes, moved = _chords(notes, onset, end, pitch_class)
     rough = kernels.roughness(onset, end, pitch, _INTERVAL_ROUGHNESS)
     motion, steps, recurrence = _melody(onset, pitch, line, count, max(1, score.ppq // 12))
     hashes = kernels.bar_hashes(onset, duration, pitch - pitch.min(), line, bars, max(1, score.ppq // 12))
@@ -171,22 +159,18 @@ def _chords(
     onset: NDArray[np.int64],
     end: NDArray[np.int64],
     pitch_class: NDArray[np.int64],
-    bars: NDArray[np.int64],
 ) -> tuple[float, float, NDArray[np.int64]]:
     """Share of strong time on chord tones, chord changes per slot, semitones moved at each change."""
-    index = np.searchsorted(notes.meter_tick, bars[:-1], side="right") - 1
-    halves = np.array([meter.numerator % 2 == 0 for meter in notes.meters])[index]
-    middles = (bars[:-1] + np.diff(bars) // 2)[halves]
-    edges = np.unique(np.concatenate([bars, middles]))
+    edges = half_bars(notes)
     slots = kernels.slot_profiles(onset, end, pitch_class, edges)
     filled = slots.sum(axis=1) > 0
-    chords = kernels.steadiest_path(kernels.cosines(slots[filled], _TEMPLATES), _CHORD_SWITCH)
+    chords = kernels.steadiest_path(kernels.cosines(slots[filled], TEMPLATES), _CHORD_SWITCH)
     # The first quarter of each slot, cut out of the slots by edges of its own: even slots are strong.
     lengths = np.minimum(notes.ppq, np.diff(edges))
     strong_edges = np.stack([edges[:-1], edges[:-1] + lengths], axis=1).ravel()
     strong = kernels.slot_profiles(onset, end, pitch_class, np.append(strong_edges, edges[-1]))[0::2][filled]
     total = float(strong.sum())
-    ratio = float((strong * _TEMPLATES[chords]).sum()) / total if total > 0 else 0.0
+    ratio = float((strong * TEMPLATES[chords]).sum()) / total if total > 0 else 0.0
     changes = np.flatnonzero(chords[1:] != chords[:-1])
     moved = kernels.voice_leading(_TRIADS[chords[changes]], _TRIADS[chords[changes + 1]])
     return ratio, len(changes) / max(len(chords) - 1, 1), moved
