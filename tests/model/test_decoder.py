@@ -114,7 +114,7 @@ def test_the_asked_tempo_is_exact_where_the_token_stands_for_it() -> None:
     batch.advance(1)
     sampled = batch.score(0).tempo_bpm[0]
     asked = sampled * 1.004
-    assert tokenizer.nearest_tempo_bpm(asked) == pytest.approx(sampled, abs=0.01)
+    assert tokenizer.stands_for(sampled, asked)
     batch._prompts = [Prompt(PLAIN.caption, Attributes(tempo_bpm=asked))]
     assert batch.score(0).tempo_bpm.tolist() == [asked]
     batch._prompts = [Prompt(PLAIN.caption, Attributes(tempo_bpm=asked * 1.2))]

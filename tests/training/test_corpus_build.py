@@ -131,7 +131,7 @@ def test_no_piece_is_in_two_splits_and_labels_are_true_of_the_tokens(built: tupl
             if name != "train":
                 assert meta.transposed == 0
             if attributes.tempo_bpm is not None:
-                assert score.tempo_bpm[0] == pytest.approx(tokenizer.nearest_tempo_bpm(attributes.tempo_bpm), rel=1e-4)
+                assert tokenizer.stands_for(float(score.tempo_bpm[0]), attributes.tempo_bpm)
 
 
 def test_the_same_seed_gives_the_same_bytes(

@@ -191,7 +191,7 @@ class Batch:
         tokenizer = self._decoder.checkpoint.tokenizer
         score = tokenizer.decode(self._whole_notes(row).tolist())
         asked = self._prompts[row].attributes.tempo_bpm
-        if asked is not None and np.isclose(tokenizer.nearest_tempo_bpm(asked), score.tempo_bpm[0], atol=0.01):
+        if asked is not None and tokenizer.stands_for(float(score.tempo_bpm[0]), asked):
             return replace(score, tempo_bpm=np.array([asked]))
         return score
 

@@ -209,11 +209,10 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
         for index, layer in enumerate(self._stack):
             states = layer(states, angles, (memory.keys[index], memory.values[index], memory.mask))
         states = self.norm(states)
+        logits = self.head(states)
         if labels is None:
-            return {"logits": self.head(states)}
-        wanted = labels != -100
-        logits = self.head(states[wanted])  # padding never reaches the widest matrix
-        return {"logits": logits, "loss": F.cross_entropy(logits.float(), labels[wanted])}
+            return {"logits": logits}
+        return {"logits": logits, "loss": F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())}
 
     def allocate(self, rows: int, capacity: int) -> Cache:
         """An empty cache for ``rows`` sequences of at most ``capacity`` tokens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,10 +118,11 @@ class Tokenizer:
         """The tempi of the vocabulary, ascending, in quarter notes a minute."""
         return tuple(float(bpm) for bpm in self._remi.tempos)
 
-    def nearest_tempo_bpm(self, bpm: float) -> float:
-        """The tempo of the vocabulary nearest to ``bpm`` on a linear scale, as miditok rounds."""
-        tempos = np.asarray(self.tempos_bpm)
-        return float(tempos[int(np.argmin(np.abs(tempos - bpm)))])
+    def stands_for(self, written_bpm: float, bpm: float) -> bool:
+        """Whether a score at ``bpm`` may be written with the vocabulary's tempo ``written_bpm``: half a step apart."""
+        tempos = self.tempos_bpm
+        half_step = 0.5 * math.log(tempos[1] / tempos[0])
+        return abs(math.log(bpm / written_bpm)) <= 1.05 * half_step  # steps are rounded to 0.01 BPM
 
     def supports(self, meter: Meter) -> bool:
         """Whether the vocabulary can write this meter."""

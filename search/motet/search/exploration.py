@@ -100,10 +100,7 @@ class Exploration:
 
     @property
     def chunk_bars(self) -> int:
-        """Bars decoded between two looks, unless a strategy has reasons for another number.
-
-        Strategies that share it draw the same plain sample token by token: a pause at a bar line draws once more.
-        """
+        """Bars decoded between two looks, unless a strategy has reasons for another number."""
         return max(2, math.ceil(self.bars / 4))
 
     @property

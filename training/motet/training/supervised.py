@@ -34,6 +34,8 @@ from motet.music.error import InvalidInputError
 from motet.training.corpus.shard import Shard
 
 IGNORED: Final = -100
+TOKENS_MULTIPLE: Final = 32
+MEMORY_MULTIPLE: Final = 16
 STATE: Final = "training.safetensors"
 PROGRESS: Final = "training.json"
 
@@ -61,7 +63,7 @@ class SupervisedConfig:
     """
 
     minutes: float
-    batch_tokens: int = 6144
+    batch_tokens: int = 4096
     width: int = 256
     layers: int = 6
     heads: int = 4
@@ -146,7 +148,7 @@ class Collator:
             keep_controls: [B] false where the control tokens are dropped.
         """
         begin, end, pad = self._tokenizer.begin_id, self._tokenizer.end_id, self._tokenizer.pad_id
-        width = max(len(sequence) for sequence in sequences) + 1
+        width = int(_round_up(np.array(max(len(sequence) for sequence in sequences) + 1), TOKENS_MULTIPLE))
         tokens = np.full((len(sequences), width), pad, np.int64)
         labels = np.full((len(sequences), width), IGNORED, np.int64)
         for row, (sequence, ending) in enumerate(zip(sequences, ends, strict=True)):
@@ -156,7 +158,8 @@ class Collator:
             labels[row, :length] = sequence
             if ending:
                 labels[row, length] = end
-        text, text_mask = self._text.encode(captions)
+        with torch.autocast(self._device, dtype=torch.bfloat16):
+            text, text_mask = self._text.encode(captions)
         nothing = Attributes()
         ids = [
             torch.tensor(self._controls.ids(asked if keep else nothing))
@@ -164,6 +167,8 @@ class Collator:
         ]
         controls = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
         lengths = torch.tensor([len(row) for row in ids])
+        text, text_mask = _pad(text, MEMORY_MULTIPLE), _pad(text_mask, MEMORY_MULTIPLE)
+        controls = _pad(controls, MEMORY_MULTIPLE)
         return Batch(
             torch.from_numpy(tokens).to(self._device),
             torch.from_numpy(labels).to(self._device),
@@ -174,17 +179,29 @@ class Collator:
         )
 
 
+def _pad(rows: Tensor, multiple: int) -> Tensor:
+    """Zeros appended to dimension 1 up to a multiple."""
+    missing = -rows.shape[1] % multiple
+    return torch.cat((rows, rows.new_zeros(rows.shape[0], missing, *rows.shape[2:])), dim=1)
+
+
 def length_batches(lengths: NDArray[np.int64], batch_tokens: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Groups windows of similar length so that rows x longest stays within ``batch_tokens``; batches are shuffled."""
-    order = np.argsort(lengths + rng.uniform(0, 16, len(lengths)), kind="stable")
+    """Groups windows by padded length into batches of one size a length, in random order.
+
+    Shapes repeat on purpose: kernels are compiled and cached by shape. What does not fill a batch waits for the next
+    epoch's shuffle.
+    """
+    padded = _round_up(lengths + 1, TOKENS_MULTIPLE)
     batches: list[NDArray[np.intp]] = []
-    start = 0
-    for stop in range(1, len(order) + 1):
-        longest = int(lengths[order[start : stop + 1]].max()) + 1
-        if stop == len(order) or (stop + 1 - start) * longest > batch_tokens:
-            batches.append(order[start:stop])
-            start = stop
+    for length in np.unique(padded):
+        chosen = rng.permutation(np.flatnonzero(padded == length))
+        rows = max(1, batch_tokens // int(length))
+        batches += [chosen[start : start + rows] for start in range(0, len(chosen) - rows + 1, rows)]
     return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _round_up(value: NDArray[np.int64], multiple: int) -> NDArray[np.int64]:
+    return np.asarray(-(-value // multiple) * multiple)
 
 
 class Trainer:
