@@ -111,7 +111,7 @@ class TestEntryPoints:
             for portion in PORTIONS
             for path in portion.rglob("*.py")
             for node in ast.parse(path.read_text(encoding="utf-8")).body
-            if isinstance(node, ast.FunctionDef) and node.name == "register"
+            if isinstance(node, ast.FunctionDef) and node.name == "register" and node.args.args[0].arg == "subparsers"
         }
         assert written == set(ENTRY_POINTS.get("motet.commands", {}).values())
 
