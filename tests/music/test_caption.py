@@ -184,6 +184,9 @@ DRUMS: list[tuple[str, bool | None]] = [
     ("congas and bongos", True),
     ("a drum machine", True),
     ("no drums", False),
+    ("Drums: none", False),
+    ("Drums: no drums\nInstruments: piano", False),
+    ("Drums: yes", True),
     ("without percussion", False),
     ("without any drums or bass", False),
     ("there aren't any drums", False),
@@ -229,6 +232,8 @@ MOODS: list[tuple[str, tuple[str, ...]]] = [
 ]
 BARS: list[tuple[str, int | None]] = [
     ("8 bars", 8),
+    ("a tune lasting 12 bars in 3/4", 12),
+    ("8 bars in, the drums enter", None),
     ("a 16-measure tune", 16),
     ("twelve bars of piano", 12),
     ("thirty-two bars", 32),

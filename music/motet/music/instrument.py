@@ -265,6 +265,7 @@ _ALONE: Final = Vocabulary(
         ["unaccompanied", "a cappella", "acapella", "a capella", "drumless", "drum free", "percussion free"], 1
     )
 )
+_NONE: Final = frozenset(["no", "none", "off", "without"])
 _LIKENESS: Final = frozenset(["like", "esque"])
 
 
@@ -294,7 +295,8 @@ def find(words: Words) -> Instrumentation:
     drums: bool | None = None
     for found in phrases:
         if DRUMS in found.value:
-            drums = drums or not found.negated
+            labelled = words.gap(found.last).lstrip().startswith(":")  # "Drums: none"
+            drums = drums or not (found.negated or (labelled and words.at(found.last + 1) in _NONE))
             continue
         if found.negated:
             continue

@@ -11,7 +11,7 @@ from motet.music.phrase import Words
 MAX_BARS: Final = 1024
 
 _BARS: Final = re.compile(
-    rf"(?<![\w./])({NUMBER})(?:\s*(?:-|–|to|or)\s*({NUMBER}))?[\s-]*(?:bars?|measures?)\b(?!\s+(?:blues|later|in\b|before))",
+    rf"(?<![\w./])({NUMBER})(?:\s*(?:-|–|to|or)\s*({NUMBER}))?[\s-]*(?:bars?|measures?)\b(?!\s+(?:blues|later|before|in\s*(?:[,.;]|$)))",
     re.IGNORECASE,
 )
 _PART: Final = re.compile(
