@@ -31,7 +31,9 @@ _BARE: Final = re.compile(
 _LIST_GOES_ON: Final = re.compile(
     r"\s*(?:,|-|–|and\b|to\b|&)\s*(?:and\s+)?[A-G][#♯♭b]?(?:m|maj|min|dim|aug|sus)?\d*(?![a-z])"
 )
-_CHORDS: Final = re.compile(r"\b(?:chords?|progressions?|sequence|harmon(?!ica)\w+|vamp\w*|turnaround)\b", re.IGNORECASE)
+_CHORDS: Final = re.compile(
+    r"\b(?:chords?|progressions?|sequence|harmon(?!ica)\w+|vamp\w*|turnaround)\b", re.IGNORECASE
+)
 _KEY_LEAD: Final = re.compile(
     r"\b(?:in|key|of|is|to|from|key:|tonality:?|tonic:?|scale:?|set|around)\s+(?:the\s+)?(?:key\s+of\s+)?$",
     re.IGNORECASE,
