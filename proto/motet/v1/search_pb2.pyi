@@ -338,7 +338,7 @@ class Progress(_message.Message):
 
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TreeNode]:
-        """Tree nodes that are new or changed since the last message."""
+        """Tree nodes that are new or changed since the last message; empty if the search tells its tree only at the end."""
 
     def __init__(
         self,

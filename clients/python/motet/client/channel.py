@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from google.protobuf import wrappers_pb2
+from google.protobuf.message import DecodeError
 
 DEFAULT_ADDRESS = "127.0.0.1:6683"
 SERVICE = "motet.v1.SearchService"
@@ -26,4 +27,7 @@ def health_request(service: str) -> bytes:
 
 def is_serving(response: bytes) -> bool:
     """Whether a serialized grpc.health.v1.HealthCheckResponse (one enum in field 1) says SERVING."""
-    return wrappers_pb2.Int32Value.FromString(response).value == _SERVING
+    try:
+        return wrappers_pb2.Int32Value.FromString(response).value == _SERVING
+    except DecodeError:
+        return False  # something else listens there

@@ -129,7 +129,7 @@ class Progress:
         nodes: size of the search tree.
         tokens: decoded so far.
         best: reward of the best piece so far; None before anything is judged.
-        new_nodes: of the tree, new or changed since the last progress.
+        new_nodes: of the tree, new or changed since the last progress; empty if the search tells them only at the end.
     """
 
     search_id: str
