@@ -372,7 +372,7 @@ def _tree_legend(axes: Axes, result: SearchResult, judged: dict[int, TreeNode]) 
     ]
     for arm in used:
         text = "caption as sent" if arm == 0 else result.arms[arm] if arm < len(result.arms) else f"arm {arm}"
-        label = _lines(text, 33, 3)
+        label = _lines(text, 33, 5 if len(used) <= 4 else 3)
         handles.append(
             Line2D([], [], color=_ARM_COLOURS[arm % len(_ARM_COLOURS)], marker="o", linewidth=1.4, label=label)
         )
