@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from motet.music import key
 from motet.rewards import kernels
 from motet.rewards.measures import KEY_PROFILES
 
@@ -29,6 +30,7 @@ def test_correlations_agree_with_numpy_and_are_zero_for_constant_profiles():
     expected = np.corrcoef(profiles[:4], KEY_PROFILES)[:4, 4:]
     np.testing.assert_allclose(found[:4], expected, atol=1e-12)
     np.testing.assert_array_equal(found[4], 0)
+    np.testing.assert_allclose(found[0], key.correlations(profiles[0]), atol=1e-12)
 
 
 def test_steadiest_path_pays_for_changes_only_when_worth_it():
