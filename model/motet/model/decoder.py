@@ -36,10 +36,12 @@ class SamplingConfig:
     Args:
         temperature: divides the logits, above 0 and at most 2.
         top_p: smallest share of probability mass that is kept, above 0 and at most 1.
+        locked: whether the prompt's tempo, meter and line-up are certain (``Grammar.compliant``), or only likely.
     """
 
     temperature: float = 1.0
     top_p: float = 0.98
+    locked: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature <= 2:
@@ -150,6 +152,10 @@ class Batch:
         self._memory = decoder.remember(prompts)
         self._cache = self._network.allocate(rows, capacity + 1)
         self._parse = Parse(decoder.grammar, rows)
+        anything = Attributes()
+        self._compliant = np.stack(
+            [decoder.grammar.compliant(prompt.attributes if sampling.locked else anything) for prompt in prompts]
+        )
         self._tokens: NDArray[np.int32] = np.zeros((rows, capacity + 1), np.int32)
         self._tokens[:, 0] = decoder.checkpoint.tokenizer.begin_id
         self._lengths: NDArray[np.int64] = np.zeros(rows, np.int64)  # sampled tokens, begin not counted
@@ -229,7 +235,7 @@ class Batch:
             torch.from_numpy(newest.astype(np.int64)), torch.from_numpy(self._lengths), self._cache, self._memory
         )
         log_probabilities = torch.log_softmax(logits.float(), dim=-1).numpy()
-        allowed = self._parse.allowed(may_end=self._parse.bars >= self._bars)
+        allowed = self._parse.allowed(may_end=self._parse.bars >= self._bars) & self._compliant
         allowed[self._owes_bar] &= grammar.starts_bar
         drawn = np.where(self._pending >= 0, self._pending, self._draw(log_probabilities, allowed))
 
@@ -283,7 +289,7 @@ class Batch:
             self._memory = self._memory.take(torch.from_numpy(parents))
             self._prompts = [self._prompts[parent] for parent in parents]
         self._parse.select(parents)
-        for name in ("_tokens", "_lengths", "_log_probability", "_pending", "_owes_bar", "_finished"):
+        for name in ("_compliant", "_tokens", "_lengths", "_log_probability", "_pending", "_owes_bar", "_finished"):
             setattr(self, name, getattr(self, name)[parents].copy())
         diverges = (self._pending >= 0) & (self._streams[parents] != streams)
         self._owes_bar |= diverges

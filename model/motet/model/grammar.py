@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.model.tokenizer import METERS, Tokenizer
+from motet.music.attributes import Attributes
 from motet.music.meter import Meter
+from motet.music.score import DRUMS
+from motet.music.tempo import TEMPO_WORDS
 
 POSITIONS_PER_BEAT: Final = 12  # of the meter's denominator, as miditok counts
 
@@ -75,7 +78,8 @@ def _advance(state: State, name: str) -> State | None:
 class Grammar:
     """Tables over the vocabulary, built once per tokenizer.
 
-    ``V`` tokens; ``next_state`` [states, V] is -1 where a token breaks the order.
+    ``V`` tokens; ``next_state`` [states, V] is -1 where a token breaks the order, ``programs`` [V, 129] says which
+    programs a token names (drums last).
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -87,6 +91,8 @@ class Grammar:
         self.first_position: NDArray[np.int32] = np.full(size, np.iinfo(np.int32).max, np.int32)
         self.last_position: NDArray[np.int32] = np.full(size, -1, np.int32)
         self.meter: NDArray[np.int16] = np.full(size, -1, np.int16)
+        self.tempo_bpm: NDArray[np.float64] = np.full(size, np.nan)
+        self.programs: NDArray[np.bool_] = np.zeros((size, 129), np.bool_)
         meter_index = {str(meter): index for index, meter in enumerate(self.meters)}
         for token in range(size):
             names = tokenizer.expansion(token)
@@ -103,6 +109,10 @@ class Grammar:
                     self.starts_bar[token] = True
                 elif kind == "TimeSig":
                     self.meter[token] = meter_index[value]
+                elif kind == "Tempo":
+                    self.tempo_bpm[token] = float(value)
+                elif kind == "Program":
+                    self.programs[token, int(value)] = True  # -1, drums, is the last column
             for state in State:
                 after: State | None = state
                 for name in names:
@@ -111,6 +121,36 @@ class Grammar:
         self.bar_positions: NDArray[np.int32] = np.array(
             [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
         )
+
+    def compliant(self, attributes: Attributes) -> NDArray[np.bool_]:
+        """Mask [V] of tokens that do not go against what is asked for.
+
+        - tempo: the token nearest to ``tempo_bpm``, else those in the range of ``tempo_word``.
+        - meter: the one asked for, unless the vocabulary cannot write it.
+        - instruments: a list of two or more is the whole line-up, and so is a single one where drums are ruled out;
+          drums join when they are asked for. A lone instrument otherwise leaves the rest of the band open.
+        """
+        mask = np.ones(len(self.meter), np.bool_)
+        tempos = np.unique(self.tempo_bpm[~np.isnan(self.tempo_bpm)])
+        if attributes.tempo_bpm is not None:
+            wanted = tempos[[np.argmin(np.abs(np.log(tempos / attributes.tempo_bpm)))]]
+        elif attributes.tempo_word is not None:
+            low, high = TEMPO_WORDS[attributes.tempo_word]
+            wanted = tempos[(tempos >= low) & (tempos <= high)]
+        else:
+            wanted = tempos
+        if len(wanted):
+            mask &= np.isnan(self.tempo_bpm) | np.isin(self.tempo_bpm, wanted)
+        if attributes.meter is not None and attributes.meter.in_quarters in self.meters:
+            mask &= (self.meter < 0) | (self.meter == self.meters.index(attributes.meter.in_quarters))
+        if len(attributes.instruments) > 1 or (attributes.instruments and attributes.drums is False):
+            others = np.ones(129, np.bool_)
+            others[list(attributes.instruments)] = False
+            others[DRUMS] = not attributes.drums
+            mask &= ~self.programs[:, others].any(axis=1)
+        elif attributes.drums is False:
+            mask &= ~self.programs[:, DRUMS]
+        return mask
 
 
 class Parse:
