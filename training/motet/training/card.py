@@ -65,10 +65,10 @@ token.
 
 ## Measured
 `motet eval control CORPUS_DIR --captions {report.captions} --seed {report.seed}`: one sample a caption, no search, on
-captions of songs that were not trained on. Percentages, F1 times 100. **caption** is the product's default, the words
-and the attributes parsed from them; **words alone** leaves the attributes out; **shuffled** holds the default's
-samples against other captions; **human** is the music that the captions describe. n counts the captions that state
-the attribute.
+captions of songs that were not trained on. Percentages, F1 times 100. **default** is the product's: the words, the
+attributes parsed from them, and tempo, meter and line-up locked while decoding. **not locked** leaves it to the model
+to follow the attributes; **words alone** leaves them out. **shuffled** holds the default's samples against other
+captions; **human** is the music that the captions describe. n counts the captions that state the attribute.
 
 {report.table()}
 

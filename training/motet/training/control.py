@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -175,9 +175,9 @@ def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], 
 
 
 def sample(
-    decoder: Decoder, prompts: Sequence[Prompt], bars: Sequence[int], *, seed: int, rows: int = 16
+    decoder: Decoder, prompts: Sequence[Prompt], bars: Sequence[int], *, seed: int, locked: bool, rows: int = 16
 ) -> list[Score]:
-    """One plain sample a prompt, of the given lengths in bars, ``rows`` at a time."""
+    """One plain sample a prompt, of the given lengths in bars, ``rows`` at a time; see ``SamplingConfig.locked``."""
     scores: list[Score | None] = [None] * len(prompts)
     for length in sorted(set(bars)):
         chosen = [index for index, wanted in enumerate(bars) if wanted == length]
@@ -185,7 +185,7 @@ def sample(
             group = chosen[start : start + rows]
             batch = decoder.open(
                 [prompts[index] for index in group],
-                SamplingConfig(),
+                SamplingConfig(locked=locked),
                 seed=seed,
                 bars=length,
                 streams=np.array(group, np.int64),
@@ -203,9 +203,10 @@ def sample(
 def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, seed: int) -> ControlReport:
     """The whole report on the first ``captions`` windows of a split.
 
-    "caption" is the product's default: the words, and the attributes that the parser reads in them. "words alone"
-    leaves the attributes out. "shuffled" holds the same samples against other windows' captions: the floor. "human" is
-    the music that the captions were written from: the ceiling of the describing side.
+    "default" is the product's: the words, the attributes that the parser reads in them, and tempo, meter and line-up
+    locked. "not locked" leaves it to the model to follow the attributes, "words alone" gives it the words only.
+    "shuffled" holds the default's samples against other windows' captions: the floor. "human" is the music that the
+    captions were written from: the ceiling of the describing side.
     """
     shard = Shard.open(corpus, split)
     windows = range(min(captions, len(shard)))
@@ -214,10 +215,16 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
     stated = [shard.captions(window)[0] for window in windows]
     asked = [caption.stated for caption in stated]
     bars = [shard.meta(window).bars for window in windows]
-    default = [Prompt(caption.text, parse_attributes(caption.text)) for caption in stated]
+    full = [
+        Prompt(caption.text, replace(parse_attributes(caption.text), bars=length))
+        for caption, length in zip(stated, bars, strict=True)
+    ]
     words = [Prompt(caption.text, Attributes()) for caption in stated]
-    with_controls = [describe(score) for score in sample(decoder, default, bars, seed=seed)]
-    with_words = [describe(score) for score in sample(decoder, words, bars, seed=seed)]
+
+    def sampled(prompts: Sequence[Prompt], *, locked: bool) -> list[Attributes]:
+        return [describe(score) for score in sample(decoder, prompts, bars, seed=seed, locked=locked)]
+
+    default = sampled(full, locked=True)
     human = [describe(checkpoint.tokenizer.decode(shard.tokens(window).tolist())) for window in windows]
     order = _shuffled(len(asked))
     return ControlReport(
@@ -225,9 +232,10 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
         seed=seed,
         loss=held_out_loss(checkpoint, shard, list(windows), text),
         columns={
-            "caption": rates(asked, with_controls),
-            "words alone": rates(asked, with_words),
-            "shuffled": rates([asked[index] for index in order], with_controls),
+            "default": rates(asked, default),
+            "not locked": rates(asked, sampled(full, locked=False)),
+            "words alone": rates(asked, sampled(words, locked=False)),
+            "shuffled": rates([asked[index] for index in order], default),
             "human": rates(asked, human),
         },
     )
