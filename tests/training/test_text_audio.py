@@ -20,6 +20,7 @@ from tests.fakes import fake_embed
 
 SPECTRUM = SpectrumConfig(window_s=2.0, mels=32, tones=24, lowest_tone=48)
 PIANO, FLUTE = 0, 73
+SOURCES = [{"source": "folk", "licence": "CC0-1.0", "repository": "someone/folk"}]
 
 
 @pytest.fixture(autouse=True)
@@ -151,9 +152,10 @@ def test_the_report_has_every_figure_and_the_card_the_command(tmp_path: Path):
     assert set(report.swaps) == set(SWAPS)
     assert set(report.retrieval) == {"default", "second"}
     assert report.record()["swap_control"]["n"] == sum(share.n for share in report.swaps.values())
-    text = card(report, facts(TextAudioConfig(), TextAudioConfig(), SPECTRUM, losses, 1))
+    text = card(report, facts(TextAudioConfig(), TextAudioConfig(), SPECTRUM, losses, 1), SOURCES)
     assert "motet eval text-audio" in text
     assert "| swap of key mode |" in text
+    assert "someone/folk" in text
     calibration = calibrate(fitted, clips(), encoder, lambda line: None)
     assert calibration(1.0) == 1.0
 

@@ -117,6 +117,7 @@ class TextAudioScorer:
         """Writes weights and configuration into ``folder``, which is made if needed."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: value.contiguous() for name, value in self.towers.state_dict().items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         document = {
             "format": _FORMAT,
             "spectrum": asdict(self.spectrum.config),

@@ -72,7 +72,8 @@ def train(args: argparse.Namespace) -> int:
     scorer.save(args.out / "scorer")
     parameters = sum(parameter.numel() for parameter in towers.parameters())
     made = text_audio_report.facts(config, data, spectrum, losses, parameters)
-    (args.out / "scorer" / "README.md").write_text(text_audio_report.card(report, made), "utf-8")
+    sources = json.loads((args.corpus / "sources.json").read_text("utf-8"))
+    (args.out / "scorer" / "README.md").write_text(text_audio_report.card(report, made, sources), "utf-8")
     sys.stdout.write((json.dumps(report.record()) if args.json else report.table()) + "\n")
     return 0
 

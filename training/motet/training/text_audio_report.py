@@ -20,7 +20,7 @@ from motet.rewards.text_audio import Calibration
 from motet.rewards.towers import Towers
 from motet.training.corpus import caption_writer
 from motet.training.text_audio import Facts
-from motet.training.text_audio_data import Clips, embed, without_length
+from motet.training.text_audio_data import Clips, embed, soundfonts, without_length
 
 SWAPS = ("instruments", "drums", "tempo", "key_tonic", "key_mode", "meter", "genres", "moods")
 _TRIES = 60
@@ -60,14 +60,22 @@ class Report:
     Args:
         retrieval: for each soundfont, R@1 and R@10: a window finds its own caption among those of all windows.
         swaps: for each attribute, the window is nearer to a caption that is true than to one with a false attribute.
-        control: the same over all attributes with the sound of another window; must be near one half.
+        controls: the same with the sound of another window: what the words alone give away. Near one half, and not
+            exactly, as attributes differ in how common they are.
         soundfonts: rank correlation of the cosines of one window and caption under two soundfonts; None with one font.
     """
 
     retrieval: Mapping[str, Mapping[str, Share]]
     swaps: Mapping[str, Share]
-    control: Share
+    controls: Mapping[str, Share]
     soundfonts: float | None
+
+    @property
+    def control(self) -> Share:
+        """All controls together."""
+        return Share(
+            hits=sum(one.hits for one in self.controls.values()), n=sum(one.n for one in self.controls.values())
+        )
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -76,25 +84,29 @@ class Report:
                 font: {name: share.record() for name, share in row.items()} for font, row in self.retrieval.items()
             },
             "swaps": {name: share.record() for name, share in self.swaps.items()},
+            "swap_controls": {name: share.record() for name, share in self.controls.items()},
             "swap_control": self.control.record(),
             "soundfont_rank_correlation": self.soundfonts,
         }
 
     def table(self) -> str:
         """A Markdown table."""
-        lines = ["| measure | value | 95 % interval | n |", "|---|---|---|---|"]
+        lines = ["| measure | value | 95 % interval | with the sound of another window | n |", "|---|---|---|---|---|"]
         for font, row in self.retrieval.items():
-            lines += [_row(f"{name}, {font} soundfont", share) for name, share in row.items()]
-        lines += [_row(f"swap of {name.replace('_', ' ')}", share) for name, share in self.swaps.items()]
-        lines.append(_row("swap control (sound of another window)", self.control))
+            lines += [_row(f"{name}, {font} soundfont", share, None) for name, share in row.items()]
+        for name, share in self.swaps.items():
+            lines.append(_row(f"swap of {name.replace('_', ' ')}", share, self.controls[name]))
+        everything = Share(hits=sum(one.hits for one in self.swaps.values()), n=self.control.n)
+        lines.append(_row("all swaps", everything, self.control))
         if self.soundfonts is not None:
-            lines.append(f"| rank correlation of cosines under two soundfonts | {self.soundfonts:.3f} | | |")
+            lines.append(f"| rank correlation of cosines under two soundfonts | {self.soundfonts:.3f} | | | |")
         return "\n".join(lines)
 
 
-def _row(name: str, share: Share) -> str:
+def _row(name: str, share: Share, control: Share | None) -> str:
     low, high = share.interval
-    return f"| {name} | {share.value:.3f} | {low:.3f} to {high:.3f} | {share.n} |"
+    beside = "" if control is None else f"{control.value:.3f}"
+    return f"| {name} | {share.value:.3f} | {low:.3f} to {high:.3f} | {beside} | {share.n} |"
 
 
 def audio_vectors(towers: Towers, clips: Clips, font: int) -> NDArray[np.float32]:
@@ -154,7 +166,7 @@ def measure(
         first, second = (np.argsort(np.argsort((vectors * own).sum(axis=1))) for vectors in heard[:2])
         correlation = float(np.corrcoef(first, second)[0, 1])
     swaps: dict[str, Share] = {}
-    control = Share(hits=0, n=0)
+    controls: dict[str, Share] = {}
     for name in SWAPS:
         rows, true, false = swapped(clips.attributes, name, seed)
         if not rows:
@@ -165,8 +177,8 @@ def measure(
         moved = np.roll(rows, max(1, len(rows) // 2))
         wrong = (heard[0][moved] * lead).sum(axis=1) > 0
         swaps[name] = Share(hits=int(right.sum()), n=len(rows))
-        control = Share(hits=control.hits + int(wrong.sum()), n=control.n + len(rows))
-    return Report(retrieval=retrieval, swaps=swaps, control=control, soundfonts=correlation)
+        controls[name] = Share(hits=int(wrong.sum()), n=len(rows))
+    return Report(retrieval=retrieval, swaps=swaps, controls=controls, soundfonts=correlation)
 
 
 def swapped(attributes: Sequence[Attributes], name: str, seed: int) -> tuple[list[int], list[str], list[str]]:
@@ -230,9 +242,16 @@ def _other(
     return None
 
 
-def card(report: Report, facts: Mapping[str, Any]) -> str:
-    """README.md of a trained scorer: what it is, how it was made, the figures and the command that prints them."""
+def card(report: Report, facts: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> str:
+    """README.md of a trained scorer: what it is, how it was made, the figures and the command that prints them.
+
+    Args:
+        report: on held-out windows.
+        facts: name -> what to say of the making.
+        sources: rows of the corpus's sources.json.
+    """
     made = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    music = "\n".join(f"- {row['source']} ({row['licence']}): {row['repository']}" for row in sources)
     return f"""# Text reward
 
 A dual encoder that scores how well eight seconds of rendered sound fit a caption: a small CNN over a mel and a
@@ -248,8 +267,11 @@ swap, the window must be nearer to a true caption than to the same caption with 
 
 {report.table()}
 
-A swap below about 0.70 means that the scorer does not judge that attribute; `motet.rewards.adherence` does, from the
-notes. Weights: CC BY-SA 4.0, for the sake of the share-alike sources among the training music.
+A swap below about 0.70 means that the scorer hardly judges that attribute; `motet.rewards.adherence` judges tempo, key,
+meter, instruments and drums from the notes. Weights: CC BY-SA 4.0, for the sake of the share-alike sources among the
+training music:
+
+{music}
 """
 
 
@@ -260,5 +282,6 @@ def facts(config: Any, data: Any, spectrum: Any, losses: Sequence[float], parame
         "training": ", ".join(f"{name} {value}" for name, value in asdict(config).items()),
         "data": ", ".join(f"{name} {value}" for name, value in asdict(data).items()),
         "spectrum": ", ".join(f"{name} {value}" for name, value in asdict(spectrum).items()),
+        "soundfonts": ", ".join("TimGM6mb.sf2" if font is None else font.name for font in soundfonts()),
         "loss of the last epoch": f"{losses[-1]:.3f}" if losses else "not trained",
     }
