@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,13 @@ async def test_draining_ends_what_runs_with_the_best_so_far_and_refuses_the_rest
         _, result = await collect(call)
         assert result.stop_reason == search_pb2.STOP_REASON_STOPPED
         await drained
+
+
+def test_nothing_that_the_server_needs_to_answer_imports_pytorch() -> None:
+    # PyTorch and transformers take seconds: they come with the model, on the engine's thread, after `listening on`.
+    code = "import sys, motet.server.app, motet.server.backend; print({'torch', 'transformers'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 async def test_a_second_server_on_the_port_fails_in_one_line(start: Start) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.model.decoder import Prompt, SamplingConfig
 from motet.music.caption import Caption
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown, Weights
 from motet.search.result import Progress
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import, and a server has to answer before
+    from motet.model.decoder import Prompt, SamplingConfig
 
 OnProgress = Callable[[Progress], None]
 """Called on the thread of the search; whatever it raises ends the search."""

@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from motet.model.checkpoint import Checkpoint
-from motet.model.decoder import Decoder, Prompt, SamplingConfig
-from motet.model.text import TextEncoder
 from motet.music.caption import Caption
 from motet.music.score import Score
 from motet.rewards.composite import Composite, Weights
@@ -21,6 +19,11 @@ from motet.search.exploration import Exploration, Judged
 from motet.search.mutation import mutate
 from motet.search.request import MAX_SEED, SearchRequest
 from motet.search.result import Candidate, Progress, SearchResult
+
+# The model brings PyTorch, which takes seconds to import: only where it is used, so that a server can answer before.
+if TYPE_CHECKING:
+    from motet.model.checkpoint import Checkpoint
+    from motet.model.decoder import Prompt
 
 __all__ = [
     "Candidate",
@@ -63,6 +66,8 @@ class Searcher:
         Raises:
             CancelledError: interrupted before any piece was judged.
         """
+        from motet.model.decoder import SamplingConfig
+
         budget = Budget(request.deadline_s, cancelled, clock=self._clock)
         strategy = strategies.load(request.strategy)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
@@ -128,6 +133,8 @@ class Searcher:
 
 def _prompt(caption: Caption, bars: int) -> Prompt:
     """What a row is conditioned on: the caption, and the length that it will have, so that the model can plan."""
+    from motet.model.decoder import Prompt
+
     return Prompt(caption.text, replace(caption.attributes, bars=bars))
 
 
@@ -153,6 +160,9 @@ def searcher_on(checkpoint: Checkpoint, text_encoder: Path | None = None) -> Sea
 
     Raises NotFoundError or UnavailableError when a part is missing, InvalidInputError when a file is broken.
     """
+    from motet.model.decoder import Decoder
+    from motet.model.text import TextEncoder
+
     text = TextEncoder.load(text_encoder)
     reward = Composite.default(lambda captions: text.pooled(captions).numpy())
     return Searcher(Decoder(checkpoint, text), reward)
@@ -160,4 +170,6 @@ def searcher_on(checkpoint: Checkpoint, text_encoder: Path | None = None) -> Sea
 
 def searcher_from(folder: Path | str | None = None, text_encoder: Path | None = None) -> Searcher:
     """A searcher on a checkpoint folder (None: the shipped default); see ``searcher_on``."""
+    from motet.model.checkpoint import Checkpoint
+
     return searcher_on(Checkpoint.load(folder), text_encoder)
