@@ -29,6 +29,28 @@ def test_a_search_returns_what_the_server_found(server: Background) -> None:
     assert result.to_json()["candidates"][0]["midi_bytes"] == len(result.best.midi)
 
 
+def test_progress_offers_the_tree_so_far(server: Background) -> None:
+    seen: list[Progress] = []
+    with Client(server.address) as client, client.start(CAPTION, seed=3, candidates=4) as stream:
+        for progress in stream:
+            assert stream.tree is progress.tree
+            seen.append(progress)
+            break  # who goes on later misses nothing
+        seen.extend(stream)
+        assert stream.tree == seen[-1].tree == stream.result.nodes
+    for progress in seen:
+        assert [node.index for node in progress.tree] == list(range(progress.nodes))
+        assert set(progress.new_nodes) <= set(progress.tree)
+    assert sum(len(progress.new_nodes) for progress in seen) >= len(stream.result.nodes)
+
+
+async def test_the_aio_client_offers_the_tree_so_far(server: Background) -> None:
+    async with AsyncClient(server.address) as client, client.start(CAPTION, seed=3, candidates=4) as stream:
+        async for progress in stream:
+            assert stream.tree is progress.tree
+        assert stream.tree == (await stream.result()).nodes
+
+
 def test_the_other_calls(server: Background) -> None:
     with Client(server.address) as client:
         assert client.is_serving()

@@ -210,15 +210,85 @@ async def test_stopping_a_search_returns_the_best_so_far(start: Start) -> None:
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+def merged(messages: list[search_pb2.Progress]) -> dict[int, search_pb2.TreeNode]:
+    """The tree that the messages tell, checked on the way for what the .proto file promises."""
+    tree: dict[int, search_pb2.TreeNode] = {}
+    for message in messages:
+        told = [node.index for node in message.nodes]
+        assert told == sorted(set(told))
+        for node in message.nodes:
+            known = tree.get(node.index)
+            assert node != known
+            assert node.index == 0 or node.parent_index in tree
+            if known is not None:
+                assert (node.parent_index, node.arm_index, node.bar_count) == (
+                    known.parent_index,
+                    known.arm_index,
+                    known.bar_count,
+                )
+                assert known.alive >= node.alive
+                assert node.HasField("reward") >= known.HasField("reward")
+            tree[node.index] = node
+        assert len(tree) == message.node_count
+    return tree
+
+
+@pytest.mark.parametrize("strategy", ["population", "best_of_n", "sample"])
+@pytest.mark.parametrize("interval_s", [0.001, 60.0])
+async def test_the_nodes_of_all_progress_make_the_tree(start: Start, strategy: str, interval_s: float) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder, progress_interval_s=interval_s) as running:
+        decoder.pace_s = 0.001
+        request = SearchRequest(caption=CAPTION, seed=5, strategy=strategy, candidate_count=8, bar_count=8)
+        progress, result = await collect(running.stub.Search(request))
+    assert list(merged(progress).values()) == list(result.nodes)
+    if interval_s == 60.0:
+        assert len([message for message in progress if message.nodes]) <= 2  # the first and the last
+
+
+async def test_a_repeated_message_does_not_repeat_the_nodes(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_REPEAT_S", "_LOOK_S"):
+        monkeypatch.setattr(f"motet.server.servicer.{name}", 0.02)
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        decoder.pace_s = 0.01
+        call = running.stub.Search(SearchRequest(caption=CAPTION, seed=5, candidate_count=4, bar_count=64))
+        messages: list[search_pb2.Progress] = []
+        while not (messages and messages[-1].nodes):
+            messages.append((await call.read()).progress)
+        decoder.hold()
+        await until(lambda: decoder.waiting)
+        messages += [(await call.read()).progress for _ in range(10)]  # more than can have happened before
+        assert messages[-1].elapsed.ToNanoseconds() > messages[-2].elapsed.ToNanoseconds()
+        decoder.pace_s = 0.0
+        decoder.release()
+        rest, result = await collect(call)
+    assert list(merged([*messages, *rest]).values()) == list(result.nodes)
+
+
+async def test_a_stopped_search_tells_its_whole_tree_too(start: Start) -> None:
+    decoder = SlowDecoder()
+    async with start(decoder) as running:
+        decoder.pace_s = 0.002
+        call = running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=8, bar_count=64))
+        messages: list[search_pb2.Progress] = []
+        while not (messages and messages[-1].HasField("best_reward")):
+            messages.append((await call.read()).progress)
+        await running.stub.StopSearch(StopSearchRequest(search_id=messages[-1].search_id))
+        rest, result = await collect(call)
+    assert result.stop_reason == search_pb2.STOP_REASON_STOPPED
+    assert list(merged([*messages, *rest]).values()) == list(result.nodes)
+
+
 async def test_a_slow_reader_does_not_slow_the_search(start: Start) -> None:
     async with start() as running:
         call = running.stub.Search(SearchRequest(caption=CAPTION, candidate_count=32, bar_count=32))
-        await call.read()
+        first = (await call.read()).progress
         # Nothing is read meanwhile, and yet the engine gets to the end.
         await until(lambda: running.server._searching.engine.idle)
         progress, result = await collect(call)
-    assert result is not None
     assert len(progress) < 40
+    assert list(merged([first, *progress]).values()) == list(result.nodes)
 
 
 async def test_progress_is_not_told_more_often_than_asked(start: Start) -> None:

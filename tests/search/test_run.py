@@ -167,6 +167,24 @@ def test_progress_never_goes_back() -> None:
     assert (seen[-1].finished, seen[-1].candidates, seen[-1].bars) == (8, 8, 8)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_progress_carries_the_tree_as_it_is_at_that_moment(strategy: str) -> None:
+    seen: list[Progress] = []
+    result = run(replace(REQUEST, strategy=strategy, results=1), on_progress=seen.append)
+    assert len(seen[0].tree) == 1 + result.tree.depth.tolist().count(1)  # the root and the first chunks
+    for earlier, later in itertools.pairwise(progress.tree for progress in seen):
+        known = len(earlier)
+        np.testing.assert_array_equal(later.parent[:known], earlier.parent)
+        np.testing.assert_array_equal(later.bars[:known], earlier.bars)
+        judged = ~np.isnan(earlier.reward_total)
+        np.testing.assert_array_equal(later.reward_total[:known][judged], earlier.reward_total[judged])
+        assert not (later.alive[:known] & ~earlier.alive).any()  # what was left is not taken up again
+    for progress in seen:
+        assert progress.nodes == len(progress.tree)
+        assert progress.best_total is None or progress.tree.value_best[ROOT] >= progress.best_total
+    assert seen[-1].tree.to_json() == result.tree.to_json()
+
+
 def test_a_failing_reward_ends_the_search() -> None:
     for call in (1, 3):
         reward = CountingReward(fail_on_call=call, error=ZeroDivisionError("broken reward"))

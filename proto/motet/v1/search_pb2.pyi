@@ -271,7 +271,9 @@ class TreeNode(_message.Message):
     bar_count: _builtins.int
     """Number of bars of the piece so far."""
     alive: _builtins.bool
-    """Whether the search builds on it; false once it has been given up."""
+    """Whether a piece of the search stands here: it is a tip that grows or has ended. Turns false for good when the search
+    goes on from it to a child, or gives it up. The branches that live are the alive nodes and their ancestors.
+    """
     def __init__(
         self,
         *,
@@ -294,7 +296,9 @@ Global___TreeNode: _TypeAlias = TreeNode  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """What happened since the last message. When the reader is slow, messages are merged, so none of the nodes is lost."""
+    """Where a search stands, and what happened since the last message. When the reader is slow, messages are merged: it gets
+    fewer of them, but none of the nodes is lost.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -338,7 +342,12 @@ class Progress(_message.Message):
 
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TreeNode]:
-        """Tree nodes that are new or changed since the last message; empty if the search tells its tree only at the end."""
+        """The tree nodes that are new or have changed since the last message of this stream, each of them whole, in ascending
+        order of `index`, so that a parent comes before its children. To follow the tree, keep the nodes by `index` and let a
+        later one replace an earlier one: that makes `node_count` nodes after every message, and those of the result at the
+        end. No node is taken back. In what was sent, only `reward` (absent until the node has been judged, which is after
+        it was made) and `alive` change.
+        """
 
     def __init__(
         self,

@@ -255,7 +255,7 @@ class Exploration:
             Progress(
                 phase=phase,
                 elapsed_s=self._budget.elapsed_s,
-                nodes=self.tree.size,
+                tree=self.tree.snapshot(),
                 candidates=self.size,
                 finished=int(self._rows.finished.sum()),
                 bars_done=self.bars_done,

@@ -15,14 +15,14 @@ from motet.search.request import SearchRequest
 from motet.search.tree import TreeSnapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Progress:
     """Where a running search stands.
 
     Args:
         phase: "decoding", "scoring" or "done".
         elapsed_s: seconds since the start.
-        nodes: nodes of the tree, the root among them.
+        tree: the whole tree as it is now; a later one has the same nodes, judged or given up meanwhile, and more.
         candidates: pieces decoded side by side.
         finished: those of them that have ended.
         bars_done: bars that every unfinished piece has reached.
@@ -34,7 +34,7 @@ class Progress:
 
     phase: str
     elapsed_s: float
-    nodes: int
+    tree: TreeSnapshot
     candidates: int
     finished: int
     bars_done: int
@@ -42,6 +42,11 @@ class Progress:
     tokens: int
     best_total: float | None
     best_terms: Mapping[str, float]
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes of the tree, the root among them."""
+        return len(self.tree)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,6 +23,9 @@ TERMS = tuple(Weights.__dataclass_fields__)
 
 DEFAULT_CANDIDATES = SearchRequest(caption="music").candidates
 
+_Row = tuple[int, int, float | None, int, bool]
+"""Of one tree node: parent, arm, reward, bars, alive."""
+
 _FIELDS = {
     "caption": "caption",
     "seed": "seed",
@@ -163,8 +166,23 @@ def _terms(values: Mapping[str, float]) -> list[search_pb2.RewardTerm]:
     return [search_pb2.RewardTerm(name=name, value=float(value)) for name, value in values.items()]
 
 
-def progress(state: Progress, *, search_id: str, elapsed_s: float) -> search_pb2.Progress:
-    """Where a running search stands."""
+class ToldTree:
+    """The tree as the reader of one stream knows it; starts empty."""
+
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+
+    def news(self, tree: TreeSnapshot) -> list[search_pb2.TreeNode]:
+        """The nodes in which ``tree`` differs from what was told before, as messages to send now."""
+        rows = _rows(tree)
+        known, self._rows = self._rows, rows
+        return [_node(i, row) for i, row in enumerate(rows) if i >= len(known) or row != known[i]]
+
+
+def progress(
+    state: Progress, nodes: Sequence[search_pb2.TreeNode], *, search_id: str, elapsed_s: float
+) -> search_pb2.Progress:
+    """Where a running search stands; ``nodes`` are those that the reader does not know yet."""
     message = search_pb2.Progress(
         state=search_pb2.SEARCH_STATE_RUNNING,
         elapsed=duration_of(elapsed_s),
@@ -175,6 +193,7 @@ def progress(state: Progress, *, search_id: str, elapsed_s: float) -> search_pb2
         bar_goal=state.bars,
         node_count=state.nodes,
         token_count=state.tokens,
+        nodes=nodes,
     )
     if state.best_total is not None:
         message.best_reward.CopyFrom(search_pb2.Reward(total=state.best_total, terms=_terms(state.best_terms)))
@@ -210,7 +229,7 @@ def result(found: SearchResult, *, model: str, model_version: str, reward_versio
     return search_pb2.SearchResult(
         candidates=[_candidate(piece) for piece in found.candidates],
         plain_sample=_candidate(found.plain),
-        nodes=_nodes(found.tree),
+        nodes=[_node(index, row) for index, row in enumerate(_rows(found.tree))],
         arms=[search_pb2.Arm(index=index, caption=text) for index, text in enumerate(found.arms)],
         model=model,
         model_version=model_version,
@@ -238,19 +257,15 @@ def _candidate(piece: Candidate) -> search_pb2.Candidate:
     )
 
 
-def _nodes(tree: TreeSnapshot) -> list[search_pb2.TreeNode]:
-    columns = zip(
-        tree.parent.tolist(),
-        tree.arm.tolist(),
-        tree.reward_total.tolist(),
-        tree.bars.tolist(),
-        tree.alive.tolist(),
-        strict=True,
+def _rows(tree: TreeSnapshot) -> list[_Row]:
+    """What is told of each node, in the order of ``_Row``."""
+    rewards = (total if math.isfinite(total) else None for total in tree.reward_total.tolist())
+    columns = (tree.parent.tolist(), tree.arm.tolist(), rewards, tree.bars.tolist(), tree.alive.tolist())
+    return list(zip(*columns, strict=True))
+
+
+def _node(index: int, row: _Row) -> search_pb2.TreeNode:
+    parent, arm, reward_total, bars, alive = row
+    return search_pb2.TreeNode(
+        index=index, parent_index=parent, arm_index=arm, reward=reward_total, bar_count=bars, alive=alive
     )
-    nodes = []
-    for index, (parent, arm, total, bars, alive) in enumerate(columns):
-        node = search_pb2.TreeNode(index=index, parent_index=parent, arm_index=arm, bar_count=bars, alive=alive)
-        if math.isfinite(total):
-            node.reward = total
-        nodes.append(node)
-    return nodes

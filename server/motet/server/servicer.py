@@ -105,9 +105,11 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
     ) -> AsyncGenerator[search_pb2.Progress, None]:
         """Tells the place in the queue while it changes, then the latest progress, until the job is done.
 
-        While nothing changes the last message is repeated with the time, so that people see that it lives.
+        While nothing changes the last message is repeated with the time, so that people see that it lives. The tree is
+        told as differences between messages that are really sent: what the mailbox drops makes the next one larger.
         """
         told: int | None = None
+        tree = convert.ToldTree()
         last: search_pb2.Progress | None = None
         repeat_at = 0.0
         interval_s = self._config.progress_interval_s
@@ -116,13 +118,14 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
             position = self._searching.engine.position(job)
             state = mailbox.take()
             if state is not None:
-                last = convert.progress(state, search_id=search_id, elapsed_s=elapsed_s)
+                last = convert.progress(state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s)
                 repeat_at = time.monotonic() + _REPEAT_S
                 yield last
                 await _pause(job, interval_s)
             elif last is not None and time.monotonic() >= repeat_at:
                 repeat_at += _REPEAT_S
                 last.elapsed.CopyFrom(duration_of(elapsed_s))
+                last.ClearField("nodes")
                 yield last
             elif position and position != told:
                 told = position
@@ -135,7 +138,8 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
                 await mailbox.wait(_LOOK_S)
         state = mailbox.take()
         if state is not None:
-            yield convert.progress(state, search_id=search_id, elapsed_s=time.monotonic() - started)
+            elapsed_s = time.monotonic() - started
+            yield convert.progress(state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s)
 
     def _budget_s(self, request: search_service_pb2.SearchRequest, context: Context) -> float:
         """Seconds that the answer may take: the least of the request's limit, the server's, and the call's deadline."""

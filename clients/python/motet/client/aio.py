@@ -13,7 +13,7 @@ import grpc
 from motet.client import request as requests
 from motet.client.channel import DEFAULT_ADDRESS, HEALTH_METHOD, OPTIONS, SERVICE, health_request, is_serving
 from motet.client.error import RequestError, from_rpc
-from motet.client.result import Judgement, Model, Progress, SearchResult, Wav
+from motet.client.result import Judgement, Model, Progress, SearchResult, TreeNode, Wav
 from motet.client.retry import RetryPolicy
 from motet.v1 import search_service_pb2
 from motet.v1.search_service_pb2_grpc import SearchServiceStub
@@ -198,7 +198,10 @@ class AsyncClient:
 
 
 class AsyncSearchStream:
-    """A running search: iterate for its progress, then await ``result()``. Leaving the block cancels it."""
+    """A running search: iterate for its progress, then await ``result()``. Leaving the block cancels it.
+
+    ``tree`` holds the search tree up to the progress last taken, for whoever draws it at times of their own.
+    """
 
     def __init__(self, client: AsyncClient, message: search_service_pb2.SearchRequest, timeout_s: float | None) -> None:
         self._client = client
@@ -207,6 +210,7 @@ class AsyncSearchStream:
         self._call = client._stub.Search(message, timeout=timeout_s)
         self._result: SearchResult | None = None
         self.search_id = ""
+        self.tree: tuple[TreeNode, ...] = ()
 
     async def __aenter__(self) -> Self:
         return self
@@ -241,7 +245,7 @@ class AsyncSearchStream:
         return self._result
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
-        arrived = False
+        arrived = self.search_id != ""  # by an earlier loop over the same stream
         number = 0
         while self._result is None:
             number += 1
@@ -249,7 +253,8 @@ class AsyncSearchStream:
                 async for response in self._call:
                     arrived = True
                     if response.HasField("progress"):
-                        progress = Progress.of(response.progress)
+                        progress = Progress.of(response.progress, self.tree)
+                        self.tree = progress.tree
                         self.search_id = progress.search_id
                         yield progress
                     elif response.HasField("result"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ class TreeNode:
         arm: -1 where none applies.
         reward: 0 to 1; None if it was not judged.
         bars: of the piece so far.
-        alive: false once the search has given it up.
+        alive: whether it is a tip of the search, growing or ended; such nodes and their ancestors are what lives.
     """
 
     index: int
@@ -129,7 +129,8 @@ class Progress:
         nodes: size of the search tree.
         tokens: decoded so far.
         best: reward of the best piece so far; None before anything is judged.
-        new_nodes: of the tree, new or changed since the last progress; empty if the search tells them only at the end.
+        tree: the search tree so far, by index; the result's at the end.
+        new_nodes: those of them that are new or changed since the last progress.
     """
 
     search_id: str
@@ -142,12 +143,14 @@ class Progress:
     nodes: int
     tokens: int
     best: Reward | None
+    tree: tuple[TreeNode, ...]
     new_nodes: tuple[TreeNode, ...]
 
     @classmethod
-    def of(cls, message: search_pb2.Progress) -> Progress:
-        """From the wire."""
+    def of(cls, message: search_pb2.Progress, known: Sequence[TreeNode] = ()) -> Progress:
+        """From the wire; ``known`` is the tree of the message before."""
         queued = message.state == search_pb2.SEARCH_STATE_QUEUED
+        new_nodes = tuple(TreeNode.of(node) for node in message.nodes)
         return cls(
             search_id=message.search_id,
             queue_position=message.queue_position if queued else None,
@@ -159,7 +162,8 @@ class Progress:
             nodes=message.node_count,
             tokens=message.token_count,
             best=Reward.of(message.best_reward) if message.HasField("best_reward") else None,
-            new_nodes=tuple(TreeNode.of(node) for node in message.nodes),
+            tree=_merged(known, new_nodes),
+            new_nodes=new_nodes,
         )
 
 
@@ -281,6 +285,12 @@ class Model:
         return cls(
             name=message.name, version=message.version, default=message.default, strategies=tuple(message.strategies)
         )
+
+
+def _merged(known: Iterable[TreeNode], new: Iterable[TreeNode]) -> tuple[TreeNode, ...]:
+    """All nodes by index, a new one in the place of the one known."""
+    nodes = {node.index: node for node in (*known, *new)}
+    return tuple(nodes[index] for index in sorted(nodes))
 
 
 def _seconds(duration: Duration) -> float:
