@@ -36,9 +36,9 @@ def random_score(seed: int, bars: int = 4) -> Score:
         onset=onset,
         duration=rng.integers(1, 12, size) * 2,
         pitch=np.where(program == DRUMS, rng.integers(35, 51, size), rng.integers(40, 84, size)),
-        velocity=rng.integers(30, 120, size),
+        velocity=rng.integers(30, 120, size).astype(np.int16),
         program=program,
-        track=np.searchsorted(np.unique(program), program),
+        track=np.searchsorted(np.unique(program), program).astype(np.int16),
         tempo_bpm=np.array([float(rng.integers(60, 180))]),
         meters=(meter,),
     )
@@ -54,7 +54,7 @@ def tiny_network(seed: int = 0) -> MotetForConditionalGeneration:
     """Two layers, width 32, random."""
     tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
-    return MotetForConditionalGeneration(
+    network = MotetForConditionalGeneration(
         MotetConfig(
             vocab_size=len(tokenizer),
             width=32,
@@ -65,7 +65,9 @@ def tiny_network(seed: int = 0) -> MotetForConditionalGeneration:
             max_tokens=512,
             controls=vocabulary(tokenizer.tempos_bpm, [str(meter) for meter in Grammar(tokenizer).meters]),
         )
-    ).eval()
+    )
+    network.train(False)
+    return network
 
 
 @lru_cache

@@ -1,6 +1,7 @@
 """Rows are valid pieces of the asked length; pausing, copying and company change nothing that they should not."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_nucleus_keeps_the_head_only() -> None:
     ("options", "field"),
     [({"temperature": 0.0}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_p": 1.5}, "top_p")],
 )
-def test_bad_sampling_is_named(options: dict[str, float], field: str) -> None:
+def test_bad_sampling_is_named(options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInputError, match=field):
         SamplingConfig(**options)
 
