@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from motet.music.score import DRUMS, Score
 
@@ -21,15 +22,27 @@ def score_of(notes: Sequence[Note], program: int = 0, track: int = 0) -> Score:
     onset = np.rint(rows[:, 0] * PPQ).astype(int)
     duration = np.maximum(np.rint(rows[:, 1] * PPQ), 1).astype(int)
     return Score(
-        PPQ, onset, duration, rows[:, 2].astype(int), np.full(count, 90), np.full(count, program), np.full(count, track)
+        ppq=PPQ,
+        onset=onset.astype(np.int32),
+        duration=duration.astype(np.int32),
+        pitch=rows[:, 2].astype(np.int16),
+        velocity=np.full(count, 90, np.int16),
+        program=np.full(count, program, np.int16),
+        track=np.full(count, track, np.int16),
     )
 
 
 def together(*scores: Score) -> Score:
     """All notes of the scores at once, on tracks of their own."""
-    columns = ("onset", "duration", "pitch", "velocity", "program")
-    joined = [np.concatenate([getattr(score, name) for score in scores]) for name in columns]
-    return Score(PPQ, *joined, np.concatenate([np.full(len(score), k) for k, score in enumerate(scores)]))
+    return Score(
+        ppq=PPQ,
+        onset=np.concatenate([score.onset for score in scores]),
+        duration=np.concatenate([score.duration for score in scores]),
+        pitch=np.concatenate([score.pitch for score in scores]),
+        velocity=np.concatenate([score.velocity for score in scores]),
+        program=np.concatenate([score.program for score in scores]),
+        track=np.concatenate([np.full(len(score), k, np.int16) for k, score in enumerate(scores)]),
+    )
 
 
 def song(bars: int = 8, seed: int = 0) -> Score:
@@ -68,7 +81,7 @@ def drums(bars: int = 8) -> Score:
     return score_of([(beat / 2, 0.25, (36, 42, 38, 42)[beat % 4]) for beat in range(bars * 8)], DRUMS)
 
 
-def _noise(pick: Callable[[np.random.Generator], Sequence[int]]) -> Callable[[int], Score]:
+def _noise(pick: Callable[[np.random.Generator], NDArray[np.integer]]) -> Callable[[int], Score]:
     def make(bars: int) -> Score:
         rng = np.random.default_rng(bars)
         return score_of([(at / 2, 0.5, int(pitch)) for at in range(bars * 8) for pitch in pick(rng)])

@@ -9,7 +9,7 @@ from motet.music import caption
 from motet.music.error import InternalError, InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import NOTHING_ASKED, AdherenceTerm, Composite, HarmonyTerm, Weights
-from motet.rewards.reward import Judgement
+from motet.rewards.reward import Judgement, Reward
 from tests.rewards.pieces import drums, song, together
 
 CAPTION = caption.parse("A flute, piano and bass piece with drums in 4/4 at 120 BPM, 8 bars long")
@@ -28,7 +28,12 @@ class Constant:
 
 
 def composite(text: float | None = 0.5, **options) -> Composite:
-    rewards = {"text": Constant(text), "harmony": HarmonyTerm(), "adherence": AdherenceTerm(), "extra": Constant(1.0)}
+    rewards: dict[str, Reward] = {
+        "text": Constant(text),
+        "harmony": HarmonyTerm(),
+        "adherence": AdherenceTerm(),
+        "extra": Constant(1.0),
+    }
     return Composite(rewards, **options)
 
 
@@ -67,9 +72,10 @@ def test_the_length_of_a_beginning_is_not_judged():
 
 
 def test_a_term_of_weight_zero_is_not_computed():
-    rewards = composite()
+    text = Constant(0.5)
+    rewards = Composite({"text": text, "harmony": HarmonyTerm(), "adherence": AdherenceTerm()})
     rewards.score([BAND], CAPTION, Weights(text=0), complete=True)
-    assert rewards.rewards["text"].calls == 0
+    assert text.calls == 0
 
 
 def test_rewards_from_outside_count_with_their_own_weight():

@@ -27,7 +27,7 @@ def reward() -> HarmonyReward:
 
 def human(bars: int, level: float) -> float:
     """The reward that this share of human windows of so many bars does not exceed."""
-    return DOCUMENT["reward"][DOCUMENT["bars"].index(bars)][LEVELS.index(level)]
+    return float(DOCUMENT["reward"][DOCUMENT["bars"].index(bars)][LEVELS.index(level)])
 
 
 @pytest.mark.parametrize("bars", [4, 8, 16])
@@ -100,13 +100,13 @@ def test_every_number_is_a_share_and_never_nan(reward: HarmonyReward):
     for _ in range(60):
         count = int(rng.integers(1, 40))
         onset = rng.integers(0, 9000, count)
-        program = rng.integers(-1, 128, count)
+        program = rng.integers(-1, 128, count).astype(np.int16)
         scores.append(
             Score(
                 480,
                 onset,
                 rng.integers(1, 4000, count),
-                rng.integers(0, 128, count),
+                rng.integers(0, 128, count).astype(np.int16),
                 np.full(count, 64),
                 program,
                 program + 1,

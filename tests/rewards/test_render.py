@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import io
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
+import soundfile  # type: ignore[import-untyped]
 
 from motet.music.error import InvalidInputError, NotFoundError, UnavailableError
 from motet.music.score import DRUMS, Score
@@ -26,7 +27,7 @@ def score_of(*notes: tuple[float, float, int, int], bpm: float = 120.0) -> Score
         rows[:, 2].astype(int),
         np.full(len(rows), 90),
         rows[:, 3].astype(int),
-        np.arange(len(rows)),
+        np.arange(len(rows), dtype=np.int16),
         tempo_bpm=np.array([bpm]),
     )
 
@@ -38,7 +39,7 @@ def renderer():
 
 
 def band_score() -> Score:
-    notes = [(beat, 1.0, 60 + beat % 5, 0) for beat in range(8)]
+    notes = [(float(beat), 1.0, 60 + beat % 5, 0) for beat in range(8)]
     notes += [(beat, 1.0, 40, 33) for beat in range(8)] + [(beat / 2, 0.25, 38, DRUMS) for beat in range(16)]
     return score_of(*notes)
 
@@ -98,7 +99,7 @@ def test_two_hundred_tracks_and_every_program(renderer):
 
 def test_track_order_does_not_matter(renderer):
     score = band_score()
-    shuffled = np.random.default_rng(0).permutation(len(score))
+    shuffled = np.random.default_rng(0).permutation(len(score)).astype(np.int16)
     other = Score(
         PPQ,
         score.onset,
@@ -178,7 +179,7 @@ def test_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
     def refuse(name: str):
         raise ImportError("Couldn't find the FluidSynth library.")
 
-    monkeypatch.setattr(render.importlib, "import_module", refuse)
+    monkeypatch.setattr(importlib, "import_module", refuse)
     with pytest.raises(UnavailableError, match=r"apt-get install libfluidsynth3.*brew install"):
         Renderer()
 

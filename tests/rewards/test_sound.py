@@ -58,4 +58,4 @@ def test_the_cache_is_bounded_and_forgets_the_least_recently_used(renderer):
 def test_bad_settings_are_refused(renderer):
     for name, value in (("window_s", 0.0), ("window_s", float("nan")), ("most_windows", 0), ("cache_bytes", -1)):
         with pytest.raises(InvalidInputError, match=name):
-            Sound(renderer, **{name: value})
+            Sound(renderer, **{name: value})  # type: ignore[arg-type]
