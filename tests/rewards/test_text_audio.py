@@ -9,6 +9,7 @@ import torch
 from motet.music import caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
+from motet.rewards import text_audio
 from motet.rewards.render import Renderer
 from motet.rewards.sound import Sound
 from motet.rewards.spectrum import Spectrum, SpectrumConfig
@@ -128,3 +129,12 @@ def test_the_term_hears_only_what_is_new():
         assert term.judge([Score.empty()], asked, complete=True)[0].value == 0
         with pytest.raises(InvalidInputError, match="windows of"):
             TextTerm(scorer(), Sound(renderer, window_s=4.0))
+
+
+def test_the_shipped_scorer_loads_and_is_small():
+    shipped = TextAudioScorer.load(embed=fake_embed)
+    [value] = shipped.score([tone(440.0, 8.0)], "a piece")
+    assert 0 <= value <= 1
+    assert sum(parameter.numel() for parameter in shipped.towers.parameters()) < 1_000_000
+    folder = Path(text_audio.__file__).parent / "weights" / "text_audio"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
