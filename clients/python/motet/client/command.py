@@ -76,8 +76,8 @@ def _registrar(point: EntryPoint) -> Registrar:
 
 
 def _remedy(module: str | None) -> str:
-    extra = "plot" if module in {"matplotlib", "symusic", "numpy"} else "train" if module == "pandas" else "server"
-    return f"pip install 'motet[{extra}]'"
+    extras = {"matplotlib": "plot", "symusic": "music", "numpy": "music"}
+    return f"pip install 'motet[{extras.get(module or '', 'server')}]'"
 
 
 def _version() -> str:

@@ -62,7 +62,7 @@ class LocalServer:
         self.stop()
 
     def _start(self) -> None:
-        if importlib.util.find_spec("motet.server") is None:
+        if any(importlib.util.find_spec(name) is None for name in ("grpc_health", "torch")):
             raise _down("the server is not installed here: pip install 'motet[server]', or name one with --server")
         self._log = tempfile.TemporaryFile("w+", prefix="motet-server-")  # noqa: SIM115 (lives as long as the server)
         self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
