@@ -10,27 +10,50 @@ from typing import Any
 import torch
 
 from motet.model.checkpoint import WEIGHTS, Checkpoint, save
-from motet.music.error import NotFoundError
+from motet.music.error import InvalidInputError, NotFoundError
+from motet.training import snapshot
 from motet.training.control import ControlReport, measure
-from motet.training.supervised import PROGRESS
 
 
 def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
-    """Writes ``out`` from the run's model: the weights are rounded first, so the card measures what is shipped.
+    """Writes ``out`` from the run's newest snapshot; an older checkpoint there stays until the new one is whole.
 
-    Raises NotFoundError when ``run`` holds no finished checkpoint.
+    The weights are rounded first, so the card measures what is shipped.
+
+    Args:
+        run: folder that ``Trainer`` wrote.
+        corpus: what it was trained on.
+        out: checkpoint folder to write.
+        captions: held-out captions to measure, at least 2.
+
+    Raises NotFoundError when ``run`` holds no snapshot or ``corpus`` no list of sources, and InvalidInputError when
+    ``out`` is something else than a checkpoint folder.
     """
-    if not (run / PROGRESS).is_file():
-        raise NotFoundError("RUN_NOT_FOUND", f"run: no file {run / PROGRESS}", {"path": str(run)})
-    trained = Checkpoint.load(run / "model")
-    if out.exists():
-        shutil.rmtree(out)
-    save(trained.network, trained.tokenizer, out, torch.bfloat16)
-    shipped = Checkpoint.load(out)
-    report = measure(shipped, corpus, split="test", captions=captions, seed=0)
-    record = json.loads((run / PROGRESS).read_text())
-    sources = json.loads((corpus / "sources.json").read_text())
-    (out / "README.md").write_text(card(shipped, report, record, sources, out))
+    snapshotted = snapshot.newest(run)
+    if snapshotted is None:
+        missing = run / snapshot.FOLDER / snapshot.PROGRESS
+        raise NotFoundError("RUN_NOT_FOUND", f"run: no file {missing}", {"path": str(run)})
+    listed = corpus / "sources.json"
+    if not listed.is_file():
+        raise NotFoundError("CORPUS_NOT_FOUND", f"corpus: no file {listed}", {"path": str(listed)})
+    out = out.resolve()
+    if out.exists() and not (out / WEIGHTS).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise InvalidInputError.of("out", "must be new, empty, or a checkpoint folder to replace", str(out))
+    record = json.loads((snapshotted / snapshot.PROGRESS).read_text("utf-8"))
+    sources = json.loads(listed.read_text("utf-8"))
+    trained = Checkpoint.load(snapshotted / snapshot.MODEL)
+    partial = out.with_name(f"{out.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        save(trained.network, trained.tokenizer, partial, torch.bfloat16)
+        shipped = Checkpoint.load(partial)
+        report = measure(shipped, corpus, split="test", captions=captions, seed=0)
+        (partial / "README.md").write_text(card(shipped, report, record, sources, partial), "utf-8")
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def card(

@@ -19,7 +19,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Trains the decoder for a fixed time; run again with the same RUN_DIR to resume.",
     )
     model.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="folder written by `motet corpus build`")
-    model.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder for checkpoints and the log")
+    model.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder for snapshots and the log")
     model.add_argument("--minutes", type=float, required=True, help="time budget over all resumed runs")
     model.add_argument("--device", default="cpu", help='"cpu", "cuda" or "mps" (default %(default)s)')
     model.add_argument("--compile", action="store_true", help="fuse with torch.compile (needs a C++ compiler)")
@@ -50,13 +50,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def train_model(args: argparse.Namespace) -> int:
     """Runs the supervised training; progress goes to stderr."""
+    from motet.training import snapshot
     from motet.training.supervised import SupervisedConfig, Trainer
 
     names = {field.name for field in fields(SupervisedConfig)}
     given = {name: value for name, value in vars(args).items() if name in names and value is not None}
-    args.run_dir.mkdir(parents=True, exist_ok=True)
     Trainer(args.corpus, args.run_dir, SupervisedConfig(**given)).fit()
-    sys.stdout.write(f"{args.run_dir / 'model'}\n")
+    sys.stdout.write(f"{args.run_dir / snapshot.FOLDER / snapshot.MODEL}\n")
     return 0
 
 

@@ -23,10 +23,11 @@ from motet.model.text import TextEncoder
 from motet.music.attributes import Attributes
 from motet.music.caption import parse_attributes
 from motet.music.describe import describe
+from motet.music.error import InvalidInputError
 from motet.music.instrument import family_of
 from motet.music.score import Score
+from motet.training.batch import IGNORED, Collator
 from motet.training.corpus.shard import Shard
-from motet.training.supervised import Collator
 
 TEMPO_BINS_BPM: Final = (40, 60, 70, 90, 110, 140, 160, 210)
 
@@ -128,18 +129,19 @@ class ControlReport:
     columns: dict[str, dict[str, Rate]]
 
     def table(self) -> str:
-        """The report as a Markdown table."""
+        """The report as a Markdown table; a dash where no caption states the attribute."""
         names = list(self.columns)
         lines = [f"| | {' | '.join(names)} | n |", f"|---|{'---|' * (len(names) + 1)}"]
         for measure in MEASURES:
-            cells = [f"{100 * self.columns[name][measure].value:.1f}" for name in names]
+            rates = [self.columns[name][measure] for name in names]
+            cells = [f"{100 * rate.value:.1f}" if rate.count else "–" for rate in rates]
             lines.append(f"| {measure} | {' | '.join(cells)} | {self.columns[names[0]][measure].count} |")
         losses = "; ".join(f"{name} {value:.3f}" for name, value in self.loss.items())
         return "\n".join([*lines, "", f"Held-out loss, nats a token: {losses}."])
 
 
 def _shuffled(count: int) -> NDArray[np.intp]:
-    """A fixed-point-free reordering: everybody gets the caption half-way round."""
+    """A reordering without fixed points, from 2 on: everybody gets the caption half-way round."""
     return np.roll(np.arange(count), count // 2)
 
 
@@ -167,7 +169,7 @@ def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], 
                 kept,
                 kept,
             )
-            wanted = float((batch.labels >= 0).sum())
+            wanted = float((batch.labels != IGNORED).sum())
             total += float(batch.loss(checkpoint.network)) * wanted
             count += wanted
         losses[name] = total / count
@@ -207,8 +209,14 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
     locked. "not locked" leaves it to the model to follow the attributes, "words alone" gives it the words only.
     "shuffled" holds the default's samples against other windows' captions: the floor. "human" is the music that the
     captions were written from: the ceiling of the describing side.
+
+    Raises InvalidInputError below two captions, which leave nothing to shuffle, NotFoundError without that split.
     """
+    if captions < 2:
+        raise InvalidInputError.of("captions", "must be at least 2", captions)
     shard = Shard.open(corpus, split)
+    if len(shard) < 2:
+        raise InvalidInputError.of("corpus", f"must hold at least 2 windows in {split}", len(shard))
     windows = range(min(captions, len(shard)))
     text = TextEncoder.load()
     decoder = Decoder(checkpoint, text)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -29,15 +29,15 @@ from motet.model.grammar import Grammar
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.text import TextEncoder
 from motet.model.tokenizer import Tokenizer
-from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
+from motet.training import snapshot
+from motet.training.batch import IGNORED, Batch, Collator, length_batches
 from motet.training.corpus.shard import Shard
 
-IGNORED: Final = -100
-TOKENS_MULTIPLE: Final = 32
-MEMORY_MULTIPLE: Final = 16
-STATE: Final = "training.safetensors"
-PROGRESS: Final = "training.json"
+LOG: Final = "log.jsonl"
+DEVICES: Final = ("cpu", "cuda", "mps")
+_KEPT: Final = ("width", "layers", "heads", "kv_heads", "hidden", "max_tokens", "batch_tokens", "seed")
+"""What a run may not change when it is resumed: sizes of the network, and what its place in the corpus hangs on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class SupervisedConfig:
         decay: share of the budget spent lowering it to zero at the end.
         text_dropout: probability that a row trains without its caption's words.
         control_dropout: probability that a row trains without control tokens.
-        checkpoint_minutes: time between checkpoints.
+        checkpoint_minutes: time between snapshots.
         seed: of initial weights, order and dropout.
         device: "cpu", "cuda" or "mps".
         compile: whether to fuse with ``torch.compile`` (a third faster on a CPU; needs a C++ compiler).
@@ -83,125 +83,38 @@ class SupervisedConfig:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise InvalidInputError.of("minutes", "must be above 0", self.minutes)
+        for name in ("minutes", "muon_rate", "adam_rate", "checkpoint_minutes"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InvalidInputError.of(name, "must be above 0 and finite", getattr(self, name))
+        for name in ("width", "layers", "heads", "kv_heads", "hidden", "max_tokens"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError.of(name, "must be at least 1", getattr(self, name))
+        if self.width % (2 * self.heads):
+            raise InvalidInputError.of("width", f"must be a multiple of {2 * self.heads}, twice the heads", self.width)
+        if self.heads % self.kv_heads:
+            raise InvalidInputError.of("kv_heads", f"must divide the {self.heads} heads", self.kv_heads)
         if self.batch_tokens < 512:
             raise InvalidInputError.of("batch_tokens", "must be at least 512", self.batch_tokens)
         for name in ("warmup", "decay", "text_dropout", "control_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InvalidInputError.of(name, "must be from 0 up to, not including, 1", getattr(self, name))
+        if not 0 <= self.weight_decay < math.inf:
+            raise InvalidInputError.of("weight_decay", "must be at least 0 and finite", self.weight_decay)
+        if self.seed < 0:
+            raise InvalidInputError.of("seed", "must be at least 0", self.seed)
+        if self.device not in DEVICES:
+            raise InvalidInputError.of("device", f"must be one of {', '.join(DEVICES)}", self.device)
 
     def rate(self, progress: float) -> float:
         """Factor on the learning rates at ``progress`` in [0, 1] of the budget: warmup, plateau, linear decay."""
         return float(min(1.0, progress / self.warmup if self.warmup else 1.0, (1.0 - progress) / max(self.decay, 1e-9)))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Padded rows of one step."""
+class Place(NamedTuple):
+    """How far into the training windows a run is."""
 
-    tokens: Tensor  # [B, T] inputs, begin first
-    labels: Tensor  # [B, T] the next token; IGNORED on padding
-    text: Tensor  # [B, S1, 384]
-    text_mask: Tensor  # [B, S1]
-    controls: Tensor  # [B, S2]
-    control_mask: Tensor  # [B, S2]
-
-    def loss(self, network: Callable[..., dict[str, Tensor]]) -> Tensor:
-        """Mean loss of the rows in nats a token."""
-        result = network(self.tokens, self.text, self.text_mask, self.controls, self.control_mask, self.labels)
-        return result["loss"]
-
-
-class Collator:
-    """Makes batches of rows: pads tokens, encodes captions, maps attributes to control tokens.
-
-    Args:
-        tokenizer: for begin, end and padding ids.
-        controls: the control vocabulary.
-        text: the sentence encoder.
-        device: where the batch goes.
-    """
-
-    def __init__(
-        self, tokenizer: Tokenizer, controls: ControlVocabulary, text: TextEncoder, device: str = "cpu"
-    ) -> None:
-        self._tokenizer, self._controls, self._text, self._device = tokenizer, controls, text, device
-
-    def __call__(
-        self,
-        sequences: list[NDArray[np.uint16]],
-        captions: list[str],
-        attributes: list[Attributes],
-        ends: list[bool],
-        keep_text: NDArray[np.bool_],
-        keep_controls: NDArray[np.bool_],
-    ) -> Batch:
-        """One batch of B rows.
-
-        Args:
-            sequences: token ids without begin and end.
-            captions: the words of each row.
-            attributes: what those words state.
-            ends: whether the end token belongs after the sequence (the piece ends there).
-            keep_text: [B] false where the words are dropped.
-            keep_controls: [B] false where the control tokens are dropped.
-        """
-        begin, end, pad = self._tokenizer.begin_id, self._tokenizer.end_id, self._tokenizer.pad_id
-        width = int(_round_up(np.array(max(len(sequence) for sequence in sequences) + 1), TOKENS_MULTIPLE))
-        tokens = np.full((len(sequences), width), pad, np.int64)
-        labels = np.full((len(sequences), width), IGNORED, np.int64)
-        for row, (sequence, ending) in enumerate(zip(sequences, ends, strict=True)):
-            length = len(sequence)
-            tokens[row, 0] = begin
-            tokens[row, 1 : length + 1] = sequence
-            labels[row, :length] = sequence
-            if ending:
-                labels[row, length] = end
-        with torch.autocast(self._device, dtype=torch.bfloat16):
-            text, text_mask = self._text.encode(captions)
-        nothing = Attributes()
-        ids = [
-            torch.tensor(self._controls.ids(asked if keep else nothing))
-            for asked, keep in zip(attributes, keep_controls, strict=True)
-        ]
-        controls = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
-        lengths = torch.tensor([len(row) for row in ids])
-        text, text_mask = _pad(text, MEMORY_MULTIPLE), _pad(text_mask, MEMORY_MULTIPLE)
-        controls = _pad(controls, MEMORY_MULTIPLE)
-        return Batch(
-            torch.from_numpy(tokens).to(self._device),
-            torch.from_numpy(labels).to(self._device),
-            text.to(self._device),
-            (text_mask & torch.from_numpy(keep_text)[:, None].to(text_mask.device)).to(self._device),
-            controls.to(self._device),
-            (torch.arange(controls.shape[1]) < lengths[:, None]).to(self._device),
-        )
-
-
-def _pad(rows: Tensor, multiple: int) -> Tensor:
-    """Zeros appended to dimension 1 up to a multiple."""
-    missing = -rows.shape[1] % multiple
-    return torch.cat((rows, rows.new_zeros(rows.shape[0], missing, *rows.shape[2:])), dim=1)
-
-
-def length_batches(lengths: NDArray[np.int64], batch_tokens: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Groups windows by padded length into batches of one size a length, in random order.
-
-    Shapes repeat on purpose: kernels are compiled and cached by shape. What does not fill a batch waits for the next
-    epoch's shuffle.
-    """
-    padded = _round_up(lengths + 1, TOKENS_MULTIPLE)
-    batches: list[NDArray[np.intp]] = []
-    for length in np.unique(padded):
-        chosen = rng.permutation(np.flatnonzero(padded == length))
-        rows = max(1, batch_tokens // int(length))
-        batches += [chosen[start : start + rows] for start in range(0, len(chosen) - rows + 1, rows)]
-    return [batches[index] for index in rng.permutation(len(batches))]
-
-
-def _round_up(value: NDArray[np.int64], multiple: int) -> NDArray[np.int64]:
-    return np.asarray(-(-value // multiple) * multiple)
+    epoch: int
+    position: int  # batches of the epoch that are done
 
 
 class Trainer:
@@ -209,9 +122,13 @@ class Trainer:
 
     Args:
         corpus: folder written by ``motet corpus build``.
-        run: folder for checkpoints and the log; an unfinished run in it is resumed.
+        run: folder for snapshots (see ``motet.training.snapshot``) and the log; an unfinished run in it is resumed.
         config: what and how.
         report: receives one line of progress at a time.
+        clock: monotonic seconds, which the budget is counted in.
+
+    Raises NotFoundError when a part of the corpus is missing, and InvalidInputError when it is too small: when no
+    windows of one length fill a batch, or none are held out.
     """
 
     def __init__(
@@ -220,9 +137,16 @@ class Trainer:
         run: Path,
         config: SupervisedConfig,
         report: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self.run, self._report = config, run, report
+        self.config, self.run, self._report, self._clock = config, run, report, clock
         self.train, self.valid = Shard.open(corpus, "train"), Shard.open(corpus, "valid")
+        if not length_batches(self.train.lengths, config.batch_tokens, np.random.default_rng(0)):
+            raise InvalidInputError.of(
+                "batch_tokens", "must be so few that windows of one length fill a batch", config.batch_tokens
+            )
+        if not len(self.valid):
+            raise InvalidInputError.of("corpus", "must hold windows for validation", str(corpus))
         self.tokenizer = Tokenizer.load(corpus / "tokenizer")
         torch.manual_seed(config.seed)
         grammar = Grammar(self.tokenizer)
@@ -252,7 +176,8 @@ class Trainer:
             "adam": torch.optim.AdamW(rest, lr=config.adam_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay),
         }
         self._forward = torch.compile(self.network, dynamic=True) if config.compile else self.network
-        self.steps = self.epoch = self.position = self.tokens_seen = 0
+        self.place = Place(0, 0)
+        self.steps = self.tokens_seen = 0
         self.spent_s = 0.0
 
     @property
@@ -261,23 +186,28 @@ class Trainer:
         return min(1.0, self.spent_s / (60 * self.config.minutes))
 
     def fit(self) -> None:
-        """Trains to the end of the budget, resuming first where there is something to resume."""
+        """Trains to the end of the budget, resuming first where there is something to resume.
+
+        Raises FloatingPointError when the loss is no longer a number; the last snapshot stays.
+        """
         self.resume()
         sizes = sum(weight.numel() for weight in self.network.parameters())
         self._report(f"{sizes / 1e6:.2f} M parameters, {len(self.train)} windows, {self.config.device}")
-        saved_at = reported_at = self.spent_s
-        running: list[float] = []
-        batches = self._batches()
         if self.config.compile:  # compiling must not eat the budget
             self._report("compiling")
-            self._gradients(next(batches))
+            self._gradients(next(self._batches())[1])
             self.network.zero_grad()
-        clock = time.monotonic()
-        base = self.spent_s
-        for batch in batches:
+        batches = self._batches()
+        running: list[float] = []
+        base = saved_at = reported_at = self.spent_s
+        saved_step = self.steps
+        started = self._clock()
+        while self.progress < 1.0:
+            place, batch = next(batches)
             rate = self.config.rate(self.progress)
             running.append(self._step(batch, rate))
-            self.spent_s = base + time.monotonic() - clock
+            self.place = place
+            self.spent_s = base + self._clock() - started
             if self.spent_s - reported_at >= 30:
                 speed = self.tokens_seen / self.spent_s
                 left = 60 * self.config.minutes - self.spent_s
@@ -289,10 +219,9 @@ class Trainer:
                 reported_at = self.spent_s
             if self.spent_s - saved_at >= 60 * self.config.checkpoint_minutes:
                 self.save()
-                saved_at = self.spent_s
-            if self.progress >= 1.0:
-                break
-        self.save()
+                saved_at, saved_step = self.spent_s, self.steps
+        if self.steps > saved_step:
+            self.save()
 
     def _gradients(self, batch: Batch) -> float:
         self.network.train()
@@ -303,6 +232,8 @@ class Trainer:
 
     def _step(self, batch: Batch, rate: float) -> float:
         value = self._gradients(batch)
+        if not math.isfinite(value):
+            raise FloatingPointError(f"loss is {value} at step {self.steps + 1}")
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for name, base in (("muon", self.config.muon_rate), ("adam", self.config.adam_rate)):
             for group in self._optimizers[name].param_groups:
@@ -311,21 +242,21 @@ class Trainer:
             self._optimizers[name].zero_grad()
         self.steps += 1
         self.tokens_seen += int((batch.labels != IGNORED).sum())
-        if not math.isfinite(value):
-            raise FloatingPointError(f"loss is {value} at step {self.steps}")
         return value
 
-    def _batches(self) -> Iterator[Batch]:
-        """Endless batches from where the run stands; order and dropout depend on seed and epoch only."""
-        lengths = self.train.lengths
+    def _batches(self) -> Iterator[tuple[Place, Batch]]:
+        """Endless batches from where the run stands, and where it stands after each.
+
+        Order and dropout depend on seed and place only.
+        """
+        epoch, position = self.place
         while True:
-            rng = np.random.default_rng((self.config.seed, self.epoch))
-            batches = length_batches(lengths, self.config.batch_tokens, rng)
-            for index in range(self.position, len(batches)):
-                chosen = np.random.default_rng((self.config.seed, self.epoch, index))
-                self.position = index + 1
-                yield self.batch(self.train, batches[index], chosen)
-            self.epoch, self.position = self.epoch + 1, 0
+            rng = np.random.default_rng((self.config.seed, epoch))
+            batches = length_batches(self.train.lengths, self.config.batch_tokens, rng)
+            for index in range(position, len(batches)):
+                chosen = np.random.default_rng((self.config.seed, epoch, index))
+                yield Place(epoch, index + 1), self.batch(self.train, batches[index], chosen)
+            epoch, position = epoch + 1, 0
 
     def batch(self, shard: Shard, windows: NDArray[np.intp], rng: np.random.Generator | None) -> Batch:
         """The batch of these windows; with ``rng`` None the first caption is taken and nothing is dropped."""
@@ -356,51 +287,71 @@ class Trainer:
         return total / count
 
     def save(self) -> None:
-        """Writes the checkpoint and, beside it, what resuming needs; each file appears whole or not at all."""
+        """Writes a snapshot in place of the one before, and a line of the log.
+
+        Raises FloatingPointError, and writes nothing, when the held-out loss is no number.
+        """
         loss = self.validate()
         self._report(f"step {self.steps}  held-out loss {loss:.4f}")
-        checkpoint.save(self.network, self.tokenizer, self.run / "model", torch.float32)
-        state: dict[str, Tensor] = {}
-        for name, optimizer in self._optimizers.items():
-            for index, entries in optimizer.state_dict()["state"].items():
-                for key, value in entries.items():
-                    state[f"{name}.{index}.{key}"] = torch.as_tensor(value).contiguous()
-        partial = self.run / f"{STATE}.part"
-        save_file(state, partial)
-        partial.replace(self.run / STATE)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"held-out loss is {loss} at step {self.steps}")
+        state = {
+            f"{name}.{index}.{key}": torch.as_tensor(value).contiguous()
+            for name, optimizer in self._optimizers.items()
+            for index, entries in optimizer.state_dict()["state"].items()
+            for key, value in entries.items()
+        }
         record = {
             "config": asdict(self.config),
             "steps": self.steps,
-            "epoch": self.epoch,
-            "position": self.position,
+            "epoch": self.place.epoch,
+            "position": self.place.position,
             "tokens_seen": self.tokens_seen,
             "spent_s": self.spent_s,
             "held_out_loss": loss,
         }
-        partial = self.run / f"{PROGRESS}.part"
-        partial.write_text(json.dumps(record, indent=2) + "\n")
-        partial.replace(self.run / PROGRESS)
-        with (self.run / "log.jsonl").open("a") as log:
+        with snapshot.replacing(self.run) as folder:
+            checkpoint.save(self.network, self.tokenizer, folder / snapshot.MODEL, torch.float32)
+            save_file(state, folder / snapshot.STATE)
+            (folder / snapshot.PROGRESS).write_text(json.dumps(record, indent=2) + "\n")
+        with (self.run / LOG).open("a") as log:
             log.write(json.dumps({key: value for key, value in record.items() if key != "config"}) + "\n")
 
     def resume(self) -> bool:
-        """Takes up an earlier run in the run folder; false when there is none."""
-        if not (self.run / PROGRESS).is_file():
+        """Takes up an earlier run in the run folder; false when there is none.
+
+        Raises InvalidInputError when that run had other sizes, another seed or another tokenizer.
+        """
+        folder = snapshot.newest(self.run)
+        if folder is None:
             return False
-        record = json.loads((self.run / PROGRESS).read_text())
-        weights = load_file(self.run / "model" / checkpoint.WEIGHTS, device=self.config.device)
-        self.network.load_state_dict(weights, strict=False)
-        self.network.tie_weights()
-        state = load_file(self.run / STATE, device=self.config.device)
+        record = json.loads((folder / snapshot.PROGRESS).read_text())
+        self._must_continue(folder, record["config"])
+        weights = load_file(folder / snapshot.MODEL / checkpoint.WEIGHTS, device=self.config.device)
+        self.network.load_state_dict(weights)
+        state = load_file(folder / snapshot.STATE)  # each optimizer puts its state where it wants it
         for name, optimizer in self._optimizers.items():
-            whole = optimizer.state_dict()
             entries: dict[int, dict[str, Tensor]] = {}
             for key, value in state.items():
                 owner, index, field = key.split(".")
                 if owner == name:
                     entries.setdefault(int(index), {})[field] = value
-            optimizer.load_state_dict({"state": entries, "param_groups": whole["param_groups"]})
-        self.steps, self.epoch, self.position = record["steps"], record["epoch"], record["position"]
-        self.tokens_seen, self.spent_s = record["tokens_seen"], record["spent_s"]
+            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.place = Place(record["epoch"], record["position"])
+        self.steps, self.tokens_seen, self.spent_s = record["steps"], record["tokens_seen"], record["spent_s"]
         self._report(f"resumed at step {self.steps}, {self.spent_s / 60:.1f} min spent")
         return True
+
+    def _must_continue(self, folder: Path, config: dict[str, Any]) -> None:
+        for name in _KEPT:
+            if getattr(self.config, name) != config[name]:
+                raise InvalidInputError.of(
+                    name, f"must be {config[name]} to resume {self.run}", getattr(self.config, name)
+                )
+        earlier = Tokenizer.load(folder / snapshot.MODEL)
+        if _expansions(earlier) != _expansions(self.tokenizer):
+            raise InvalidInputError.of("corpus", f"must have the tokenizer of {self.run}", "another tokenizer")
+
+
+def _expansions(tokenizer: Tokenizer) -> list[tuple[str, ...]]:
+    return [tokenizer.expansion(token) for token in range(len(tokenizer))]
