@@ -51,10 +51,10 @@ def test_the_guide_is_understood(line: str) -> None:
 
 
 def test_options_of_training() -> None:
-    words = ["train", "model", "c", "r", "--minutes", "1.5", "--device", "cuda", "--compile", "--batch-tokens", "1024"]
+    words = ["train", "model", "c", "r", "--minutes", "1.5", "--device", "cuda", "--batch-tokens", "1024"]
     args = parsed(*words, "--width", "128", "--layers", "3", "--seed", "7")
     assert (args.corpus, args.run_dir, args.minutes) == (Path("c"), Path("r"), 1.5)
-    assert (args.device, args.compile, args.batch_tokens) == ("cuda", True, 1024)
+    assert (args.device, args.batch_tokens) == ("cuda", 1024)
     assert (args.width, args.layers, args.seed) == (128, 3, 7)
 
 

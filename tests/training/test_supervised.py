@@ -221,15 +221,6 @@ class TestTraining:
             assert 0.2 < float(dropped.float().mean()) < 0.8
         assert all((batch.labels != IGNORED).any(1).all() for batch in seen)
 
-    def test_compiling_uses_up_no_batch(self, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch, "compile", lambda network, dynamic: network)
-        plain = trainer(corpus, tmp_path / "plain", steps=2)
-        plain.fit()
-        fused = trainer(corpus, tmp_path / "fused", steps=2, compile=True)
-        fused.fit()
-        assert_equal(weights(fused), weights(plain))
-        assert fused.place == plain.place
-
 
 class TestResuming:
     def test_a_killed_run_goes_on_from_its_last_snapshot(

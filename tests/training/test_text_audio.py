@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
+from motet.model.text import TextEncoder
 from motet.music.attributes import Attributes
 from motet.music.error import CancelledError, InvalidInputError
 from motet.music.key import Key
@@ -147,7 +149,7 @@ def test_swaps_change_one_attribute_that_both_captions_state():
 
 def test_the_report_has_every_figure_and_the_card_the_command(tmp_path: Path):
     fitted, losses = fit(tmp_path)
-    encoder = FakeEncoder()
+    encoder = cast(TextEncoder, FakeEncoder())
     report = measure(fitted, clips(), encoder, seed=0, progress=lambda line: None)
     assert set(report.swaps) == set(SWAPS)
     assert set(report.retrieval) == {"default", "second"}
@@ -168,6 +170,7 @@ def test_wilson_intervals():
 
 
 def test_bad_settings_are_refused():
-    for name, value in (("epochs", 0), ("batch", 2), ("rate", 0.0), ("loudness", -1.0)):
+    bad: list[tuple[str, Any]] = [("epochs", 0), ("batch", 2), ("rate", 0.0), ("loudness", -1.0)]
+    for name, value in bad:
         with pytest.raises(InvalidInputError, match=name):
             TextAudioConfig(**{name: value})

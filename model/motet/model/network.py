@@ -137,11 +137,10 @@ class DecoderLayer(nn.Module):
 
 
 class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Caption and control memory in, next-token logits out; input and output embeddings are tied."""
+    """Caption and control memory in, next-token logits out; input and output embeddings are separate."""
 
     config_class = MotetConfig
     base_model_prefix = "motet"
-    _tied_weights_keys = {"head.weight": "embedding.weight"}  # noqa: RUF012 - the contract of transformers
 
     def __init__(self, config: MotetConfig) -> None:
         super().__init__(config)
@@ -163,7 +162,7 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
         return self.embedding
 
     def get_output_embeddings(self) -> nn.Module:
-        """The tied output projection."""
+        """The output projection."""
         return self.head
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from motet.training import text_audio_command
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds ``train`` and ``eval`` to the ``motet`` command."""
@@ -22,7 +24,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     model.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder for snapshots and the log")
     model.add_argument("--minutes", type=float, required=True, help="time budget over all resumed runs")
     model.add_argument("--device", default="cpu", help='"cpu", "cuda" or "mps" (default %(default)s)')
-    model.add_argument("--compile", action="store_true", help="fuse with torch.compile (needs a C++ compiler)")
     model.add_argument("--batch-tokens", type=int, help="tokens in a step")
     model.add_argument("--width", type=int, help="size of the residual stream")
     model.add_argument("--layers", type=int, help="decoder layers")
@@ -35,6 +36,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument("out", type=Path, metavar="CHECKPOINT_DIR", help="folder to write")
     export.add_argument("--captions", type=int, default=300, help="held-out captions to measure (default %(default)s)")
     export.set_defaults(run=export_checkpoint)
+    text_audio_command.register(targets)
 
     evaluate = subparsers.add_parser("eval", help="measure a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, metavar="MEASURE")
@@ -46,6 +48,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     control.add_argument("--seed", type=int, default=0)
     control.add_argument("--json", action="store_true", help="print JSON")
     control.set_defaults(run=eval_control)
+    text_audio_command.register_eval(measures)
 
 
 def train_model(args: argparse.Namespace) -> int:

@@ -59,7 +59,6 @@ class SupervisedConfig:
         checkpoint_minutes: time between snapshots.
         seed: of initial weights, order and dropout.
         device: "cpu", "cuda" or "mps".
-        compile: whether to fuse with ``torch.compile`` (a third faster on a CPU; needs a C++ compiler).
     """
 
     minutes: float
@@ -80,7 +79,6 @@ class SupervisedConfig:
     checkpoint_minutes: float = 5.0
     seed: int = 0
     device: str = "cpu"
-    compile: bool = False
 
     def __post_init__(self) -> None:
         for name in ("minutes", "muon_rate", "adam_rate", "checkpoint_minutes"):
@@ -175,7 +173,6 @@ class Trainer:
             ),
             "adam": torch.optim.AdamW(rest, lr=config.adam_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay),
         }
-        self._forward = torch.compile(self.network, dynamic=True) if config.compile else self.network
         self.place = Place(0, 0)
         self.steps = self.tokens_seen = 0
         self.spent_s = 0.0
@@ -193,10 +190,6 @@ class Trainer:
         self.resume()
         sizes = sum(weight.numel() for weight in self.network.parameters())
         self._report(f"{sizes / 1e6:.2f} M parameters, {len(self.train)} windows, {self.config.device}")
-        if self.config.compile:  # compiling must not eat the budget
-            self._report("compiling")
-            self._gradients(next(self._batches())[1])
-            self.network.zero_grad()
         batches = self._batches()
         running: list[float] = []
         base = saved_at = reported_at = self.spent_s
@@ -226,7 +219,7 @@ class Trainer:
     def _gradients(self, batch: Batch) -> float:
         self.network.train()
         with torch.autocast(self.config.device, dtype=torch.bfloat16):
-            loss = batch.loss(self._forward)
+            loss = batch.loss(self.network)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
