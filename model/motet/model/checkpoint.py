@@ -80,4 +80,5 @@ def save(network: MotetForConditionalGeneration, tokenizer: Tokenizer, folder: P
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().to(dtype) for name, tensor in network.state_dict().items()}
     network.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors keeps its files private, a server may run as somebody else
     tokenizer.save(folder)

@@ -39,8 +39,8 @@ class SamplingConfig:
         locked: whether the prompt's tempo, meter and line-up are certain (``Grammar.compliant``), or only likely.
     """
 
-    temperature: float = 1.0
-    top_p: float = 0.98
+    temperature: float = 0.9
+    top_p: float = 0.85
     locked: bool = True
 
     def __post_init__(self) -> None:

@@ -53,8 +53,8 @@ class SearchRequest:
     strategy: str = strategy.DEFAULT
     candidates: int = DEFAULT_CANDIDATES
     bars: int | None = None
-    temperature: float = 1.0
-    top_p: float = 0.98
+    temperature: float = 0.9
+    top_p: float = 0.85
     weights: Weights = field(default_factory=Weights)
     mutations: int = 3
     deadline_s: float | None = None
