@@ -193,9 +193,11 @@ class Batch:
         return np.array(self._tokens[row, 1 : self._lengths[row] + 1])
 
     def score(self, row: int) -> Score:
-        """The music of a row; its tempo is the one asked for wherever the sampled token stands for it."""
+        """The music of a row: notes end with the last bar; the tempo is as asked where the token stands for it."""
         tokenizer = self._decoder.checkpoint.tokenizer
         score = tokenizer.decode(self._whole_notes(row).tolist())
+        end = max(1, int(self._parse.bars[row])) * score.meters[0].bar_ticks(score.ppq)
+        score = replace(score, duration=np.minimum(score.duration, end - score.onset))
         asked = self._prompts[row].attributes.tempo_bpm
         if asked is not None and tokenizer.stands_for(float(score.tempo_bpm[0]), asked):
             return replace(score, tempo_bpm=np.array([asked]))
