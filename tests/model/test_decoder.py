@@ -14,6 +14,7 @@ from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.meter import Meter
+from motet.music.score import DRUMS
 from tests.tiny import tiny_checkpoint
 
 PLAIN = Prompt("a slow tune for piano", Attributes())
@@ -54,6 +55,16 @@ def test_locked_rows_never_leave_what_was_asked(seed: int) -> None:
         assert score.tempo_bpm.tolist() == [97]
         assert score.meters == (Meter(3, 4),)
         assert set(score.program.tolist()) <= {0, 40}
+
+
+def test_everybody_in_the_line_up_enters_by_the_third_bar() -> None:
+    asked = Attributes(instruments=(0, 40, 73), drums=True)
+    for seed in range(4):
+        sampling = SamplingConfig(temperature=1.0, top_p=0.98)
+        batch = decoder().open([Prompt("x", asked)] * 2, sampling, seed=seed, bars=4)
+        batch.advance(4)
+        for row in np.flatnonzero(batch.bars_done > 3):
+            assert set(batch.score(int(row)).program.tolist()) == {0, 40, 73, DRUMS}
 
 
 def test_pausing_at_bar_lines_changes_nothing() -> None:

@@ -18,6 +18,9 @@ from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
 
+ENTRY_BARS: Final = 2
+"""Bars after which those of the line-up who have not played yet must enter."""
+
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -156,6 +159,8 @@ class Batch:
         self._compliant = np.stack(
             [decoder.grammar.compliant(prompt.attributes if sampling.locked else anything) for prompt in prompts]
         )
+        line_ups = [decoder.grammar.line_up(prompt.attributes) if sampling.locked else None for prompt in prompts]
+        self._line_up = np.stack([np.zeros(129, np.bool_) if one is None else one for one in line_ups])
         self._tokens: NDArray[np.int32] = np.zeros((rows, capacity + 1), np.int32)
         self._tokens[:, 0] = decoder.checkpoint.tokenizer.begin_id
         self._lengths: NDArray[np.int64] = np.zeros(rows, np.int64)  # sampled tokens, begin not counted
@@ -238,6 +243,8 @@ class Batch:
         )
         log_probabilities = torch.log_softmax(logits.float(), dim=-1).numpy()
         allowed = self._parse.allowed(may_end=self._parse.bars >= self._bars) & self._compliant
+        late = self._parse.bars > min(ENTRY_BARS, self._bars - 1)
+        allowed &= self._parse.entering(self._line_up & ~self._parse.played & late[:, None])
         allowed[self._owes_bar] &= grammar.starts_bar
         drawn = np.where(self._pending >= 0, self._pending, self._draw(log_probabilities, allowed))
 
@@ -291,7 +298,16 @@ class Batch:
             self._memory = self._memory.take(torch.from_numpy(parents))
             self._prompts = [self._prompts[parent] for parent in parents]
         self._parse.select(parents)
-        for name in ("_compliant", "_tokens", "_lengths", "_log_probability", "_pending", "_owes_bar", "_finished"):
+        for name in (
+            "_compliant",
+            "_line_up",
+            "_tokens",
+            "_lengths",
+            "_log_probability",
+            "_pending",
+            "_owes_bar",
+            "_finished",
+        ):
             setattr(self, name, getattr(self, name)[parents].copy())
         diverges = (self._pending >= 0) & (self._streams[parents] != streams)
         self._owes_bar |= diverges

@@ -118,6 +118,7 @@ class Grammar:
                 for name in names:
                     after = _advance(after, name) if after is not None else None
                 self.next_state[state, token] = -1 if after is None else after
+        self.silent: NDArray[np.bool_] = np.logical_not(self.programs.any(axis=1))  # tokens that begin no note
         self.bar_positions: NDArray[np.int32] = np.array(
             [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
         )
@@ -127,8 +128,7 @@ class Grammar:
 
         - tempo: the token nearest to ``tempo_bpm``, else those in the range of ``tempo_word``.
         - meter: the one asked for, unless the vocabulary cannot write it.
-        - instruments: a list of two or more is the whole line-up, and so is a single one where drums are ruled out;
-          drums join when they are asked for. A lone instrument otherwise leaves the rest of the band open.
+        - instruments: nobody but the ``line_up``, where there is one.
         """
         mask = np.ones(len(self.meter), np.bool_)
         tempos = np.unique(self.tempo_bpm[~np.isnan(self.tempo_bpm)])
@@ -143,14 +143,25 @@ class Grammar:
             mask &= np.isnan(self.tempo_bpm) | np.isin(self.tempo_bpm, wanted)
         if attributes.meter is not None and attributes.meter.in_quarters in self.meters:
             mask &= (self.meter < 0) | (self.meter == self.meters.index(attributes.meter.in_quarters))
-        if len(attributes.instruments) > 1 or (attributes.instruments and attributes.drums is False):
-            others = np.ones(129, np.bool_)
-            others[list(attributes.instruments)] = False
-            others[DRUMS] = not attributes.drums
-            mask &= ~self.programs[:, others].any(axis=1)
+        line_up = self.line_up(attributes)
+        if line_up is not None:
+            mask &= ~self.programs[:, ~line_up].any(axis=1)
         elif attributes.drums is False:
             mask &= ~self.programs[:, DRUMS]
         return mask
+
+    def line_up(self, attributes: Attributes) -> NDArray[np.bool_] | None:
+        """The programs [129] that play, drums last; None where the caption leaves that open.
+
+        A list of two or more instruments is the whole line-up, and so is a single one where drums are ruled out; drums
+        join when they are asked for. A lone instrument otherwise leaves the rest of the band open.
+        """
+        if len(attributes.instruments) < 2 and not (attributes.instruments and attributes.drums is False):
+            return None
+        programs = np.zeros(129, np.bool_)
+        programs[list(attributes.instruments)] = True
+        programs[DRUMS] = bool(attributes.drums)
+        return programs
 
 
 class Parse:
@@ -167,10 +178,11 @@ class Parse:
         self.position: NDArray[np.int32] = np.full(rows, -1, np.int32)
         self.meter: NDArray[np.int16] = np.full(rows, -1, np.int16)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)
+        self.played: NDArray[np.bool_] = np.zeros((rows, 129), np.bool_)
 
     def select(self, parents: NDArray[np.intp]) -> None:
         """Row i takes over where row ``parents[i]`` stands."""
-        for name in ("state", "position", "meter", "bars"):
+        for name in ("state", "position", "meter", "bars", "played"):
             setattr(self, name, getattr(self, name)[parents].copy())
 
     def allowed(self, may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -186,6 +198,14 @@ class Parse:
         mask[:, grammar.end_id] &= may_end
         return mask
 
+    def entering(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mask [B, V] that leaves the next note to one of the ``missing`` programs [B, 129] of a row, if it has any."""
+        grammar = self.grammar
+        mask = np.ones((len(self.state), len(grammar.meter)), np.bool_)
+        for row in np.flatnonzero(missing.any(axis=1)):
+            mask[row] = grammar.silent | grammar.programs[:, missing[row]].any(axis=1)
+        return mask
+
     def accept(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> None:
         """Moves ``rows`` on by one allowed token each."""
         grammar = self.grammar
@@ -196,3 +216,4 @@ class Parse:
         self.position[rows] = np.where(last >= 0, last, np.where(starts, -1, self.position[rows]))
         meter = grammar.meter[tokens]
         self.meter[rows] = np.where(meter >= 0, meter, self.meter[rows])
+        self.played[rows] |= grammar.programs[tokens]
