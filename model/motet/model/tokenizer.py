@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,6 @@ from motet.music.score import DRUMS, Score
 
 BEGIN: Final = "BOS_None"
 END: Final = "EOS_None"
-PAD: Final = "PAD_None"
 
 METERS: Final = {4: (1, 2, 3, 4, 5, 6, 7, 8), 8: (3, 4, 5, 6, 7, 8, 9, 12)}
 """Beats a bar by denominator: the meters that the vocabulary holds. Halves are written as quarters (2/2 as 4/4):
@@ -88,12 +86,6 @@ class Tokenizer:
         """Writes ``tokenizer.json`` into ``folder``, which is made if needed."""
         folder.mkdir(parents=True, exist_ok=True)
         self._remi.save(folder, filename="tokenizer.json")
-
-    def copy(self) -> Tokenizer:
-        """An independent tokenizer with the same vocabulary (miditok's objects are not thread-safe)."""
-        with TemporaryDirectory() as folder:
-            self.save(Path(folder))
-            return Tokenizer.load(Path(folder))
 
     def __len__(self) -> int:
         return len(self._remi)

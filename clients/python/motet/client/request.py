@@ -11,7 +11,6 @@ from motet.client.error import RequestError
 from motet.v1 import search_pb2, search_service_pb2
 
 MAX_MIDI_BYTES = 16 << 20
-MAX_CAPTION_CHARACTERS = 2000
 
 
 def search(
