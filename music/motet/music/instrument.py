@@ -306,7 +306,9 @@ def find(words: Words) -> Instrumentation:
         rank = 0 if _leads(words, found, taken) else 1
         ranked += [(rank, found.first, program) for program in (*before, *own, *after)]
     programs = tuple(dict.fromkeys(program for _, _, program in sorted(ranked, key=lambda item: item[:2])))
-    solo = len(programs) == 1 and any(words.at(found.first - 1) == "solo" for found in phrases)
+    solo = len(programs) == 1 and any(
+        words.at(found.first - 1) == "solo" or words.at(found.last + 1) in ("only", "alone") for found in phrases
+    )
     alone = any(not found.negated for found in _ALONE.find(words))
     if drums is None and (solo or alone):
         drums = False

@@ -18,7 +18,15 @@ _CUES: Final = frozenset(
      "avoids", "avoiding", "neither", "nor", "sans", "absent", "omit", "omits", "omitting"]
 )  # fmt: skip
 _CUE_PAIRS: Final = frozenset(
-    [("free", "of"), ("devoid", "of"), ("instead", "of"), ("rather", "than"), ("absence", "of"), ("anything", "but")]
+    [
+        ("free", "of"),
+        ("devoid", "of"),
+        ("instead", "of"),
+        ("rather", "than"),
+        ("absence", "of"),
+        ("anything", "but"),
+        ("w", "o"),
+    ]
 )
 _LISTING_CUES: Final = _CUES - {"no", "not", "never", "non"}  # "without a and b" means neither; "no a and b" is unclear
 _NOT_CUES: Final = frozenset(["only", "just", "merely", "necessarily", "least"])  # "not only sad but dark"

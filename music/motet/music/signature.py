@@ -25,9 +25,20 @@ _NAMED: Final = re.compile(
 )
 # "in G", "key of Bb", "in F#m": a bare letter counts only there and only in upper case (but for its flat sign).
 _BARE: Final = re.compile(
-    r"(?P<lead>\b[Kk]ey(?:\s+(?:of|is)|\s*[:=])|\b[Ii]n(?:\s+the\s+key\s+of)?)\s+"
+    r"(?P<lead>\b[Kk]ey(?:\s+(?:of|is)|\s*[:=])?|\b[Ii]n(?:\s+the\s+key\s+of)?)\s+"
     r"(?<![\w#♯♭/])(?P<step>[A-G])(?:(?P<sign>[#♯♭b])|[\s-]?(?P<word>sharp|flat)(?![a-z]))?(?P<mode>m|min)?(?![\w#♯♭/+°])"
 )
+# "C#m", "bbm": a key where no other chord stands beside it; lower case needs a sign ("cm" is a length), "Am" a list.
+_SHORT: Final = re.compile(r"(?<![\w#♯♭/])(?P<step>[A-Ga-g])(?P<sign>[#♯♭b])?(?P<word>)(?P<mode>m)(?![\w#♯♭/+°'’])")
+_CHORD: Final = r"[A-G][#♯♭b]?(?:m|maj|min|dim|aug|sus)?\d*"
+_CHORD_BEFORE: Final = re.compile(rf"(?<![A-Za-z]){_CHORD}\s*(?:[,\-–|/&]|\band|\bto)?\s*$")
+_CHORD_AFTER: Final = re.compile(rf"\s*(?:[,\-–|/&]|and\b|to\b)?\s*(?:and\s+)?(?!A\s+[a-z]){_CHORD}(?![A-Za-z])")
+_LOWER_BARE: Final = re.compile(
+    r"\b(?:key(?:\s+of|\s+is|\s*[:=])?|in(?:\s+the\s+key\s+of)?)\s+(?<![\w#♯♭/])"
+    r"(?P<step>[a-g])(?:(?P<sign>[#♯♭b])|[\s-]?(?P<word>sharp|flat)(?![a-z]))?(?P<mode>m)?(?![\w#♯♭/+°'’])"
+)
+_ITEM_STARTS: Final = re.compile(r"(?:^|[,;:|(\n])\s*$")
+_ITEM_ENDS: Final = re.compile(r"\s*(?:$|[,;|)\n.])")
 _LIST_GOES_ON: Final = re.compile(
     r"\s*(?:,|-|–|and\b|to\b|&)\s*(?:and\s+)?[A-G][#♯♭b]?(?:m|maj|min|dim|aug|sus)?\d*(?![a-z])"
 )
@@ -51,6 +62,13 @@ _NOTE_VALUE: Final = re.compile(r"\s*-?\s*(?:notes?|steps?|triplets?|tone|quanti
 _SPOKEN: Final = re.compile(
     r"\b(two|three|four|five|six|seven|nine|twelve|[2-9]|12)[\s-](two|four|eight|[248])[\s-]"
     r"(?:time(?:\s+signature)?|meter|metre|beat|signature)\b",
+    re.IGNORECASE,
+)
+# Without "time" the hyphen or "in" tells "three-four" from two numbers.
+_SPOKEN_ALONE: Final = re.compile(
+    r"(?:\b(two|three|four|five|six)-(four)|\b(six|seven|nine|twelve)-(eight)"
+    r"|(?<=\bin )(two|three|four|five|six) (four)|(?<=\bin )(six|seven|nine|twelve) (eight))\b"
+    r"(?!\s*-?\s*(?:bars?|measures?|beats?\b|notes?|voices?|parts?|players?|hundred))",
     re.IGNORECASE,
 )
 _COUNTS: Final = {
@@ -103,6 +121,17 @@ def find_key(words: Words) -> Key | None:
         sure = "key" in match["lead"].lower() or _ends_there(text, match.end())
         if sure and not goes_on and not spelled and not words.negated_at(match.start("step")):
             ranked.append((2, match.start(), _key(match)))
+    for match in _LOWER_BARE.finditer(text):
+        # "in a" is an article; any other small letter counts where the phrase ends.
+        clear = match["sign"] or match["word"] or match["mode"] or (match["step"] != "a" and match["step"] != "b")
+        spelled = _NAMED.match(text, match.start("step")) is not None
+        if clear and not spelled and _ends_there(text, match.end()) and not words.negated_at(match.start("step")):
+            ranked.append((2, match.start(), _key(match)))
+    ranked += [
+        (3, match.start(), _key(match))
+        for match in _SHORT.finditer(text)
+        if _stands_alone(text, match) and not words.negated_at(match.start())
+    ]
     return min(ranked)[2] if ranked else None
 
 
@@ -127,6 +156,10 @@ def find_meter(words: Words) -> Meter | None:
     if spoken is not None and not words.negated_at(spoken.start()):
         top, bottom = (int(part) if part.isdigit() else _COUNTS[part.lower()] for part in spoken.groups())
         return Meter(top, bottom)
+    bare = _SPOKEN_ALONE.search(text)
+    if bare is not None and not words.negated_at(bare.start()):
+        top, bottom = (_COUNTS[part.lower()] for part in bare.groups() if part)
+        return Meter(top, bottom)
     name = next((found.value for found in _NAMES.find(words) if not found.negated), None)
     return name or unsure
 
@@ -146,6 +179,8 @@ def _is_article(text: str, match: re.Match[str]) -> bool:
     """Whether the "tonic" is the article "a": "in a minor key", "a major role"."""
     if match["step"].lower() != "a" or match["sign"] or match["word"]:
         return False
+    if _ITEM_STARTS.search(text[: match.start()]) and _ITEM_ENDS.match(text, match.end()):
+        return False  # "piano, a minor, slow"
     following = re.match(r"\s*(\w+)", text[match.end() :])
     noun = following is not None and re.match(
         r"(?:key|scale|mode|tonality|chord|sound|feel|mood|role|part|hit|setback|change|tone|third|seventh|melody|shift"
@@ -168,6 +203,17 @@ def _is_chord(text: str, match: re.Match[str]) -> bool:
     if re.match(r"\s*(?:key|tonality)\b", text[match.end() :], re.IGNORECASE):
         return False
     return _CHORDS.search(clause) is not None and _IN_KEY.search(clause) is None
+
+
+def _stands_alone(text: str, match: re.Match[str]) -> bool:
+    """Whether a short name such as "C#m" is a key: no chord stands beside it, and its clause speaks of no chords."""
+    if _CHORDS.search(text) or _CHORD_AFTER.match(text, match.end()) or _CHORD_BEFORE.search(text[: match.start()]):
+        return False
+    if match["step"].islower() and not match["sign"]:
+        return False
+    if match["step"] + (match["sign"] or "") == "A":  # "Am I happy?"
+        return re.match(r"\s*(?:$|[,;:|)\n.]|\d|at\b|in\b)", text[match.end() :]) is not None
+    return True
 
 
 def _ends_there(text: str, end: int) -> bool:
