@@ -167,16 +167,13 @@ class FakeDecoder:
         if self.clock is not None:
             self.clock.advance(self.seconds_per_bar)
 
-    def open(
-        self, prompts: Sequence[Any], sampling: Any, *, seed: int, bars: int, max_tokens: int | None = None
-    ) -> FakeBatch:
+    def open(self, prompts: Sequence[Any], *, seed: int, max_tokens: int | None = None) -> FakeBatch:
         """Opens ``len(prompts)`` rows; row ``i`` starts with stream ``i``."""
-        self.opened.append(
-            {"prompts": list(prompts), "sampling": sampling, "seed": seed, "bars": bars, "max_tokens": max_tokens}
-        )
+        bars = prompts[0].controls.bars
+        self.opened.append({"prompts": list(prompts), "seed": seed, "bars": bars, "max_tokens": max_tokens})
         rows = []
         for stream, prompt in enumerate(prompts):
-            instruments = prompt.attributes.instruments
+            instruments = prompt.controls.required
             rows.append(_Row(prompt.caption, int(instruments[0]) if instruments else 0, stream))
         return FakeBatch(self, rows, seed=seed, bars=bars, max_tokens=max_tokens)
 

@@ -12,13 +12,12 @@ import torch
 from motet.model import checkpoint
 from motet.model.checkpoint import Checkpoint
 from motet.model.config import MotetConfig
-from motet.model.control import vocabulary
-from motet.model.grammar import Grammar
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.tokenizer import Tokenizer
 from motet.music.meter import Meter
 from motet.music.score import DRUMS, Score
 
+GENRES = ("folk", "jazz", "waltz")
 METERS = (Meter(4, 4), Meter(3, 4), Meter(6, 8), Meter(2, 2))
 
 
@@ -47,7 +46,7 @@ def random_score(seed: int, bars: int = 4) -> Score:
 @lru_cache
 def tiny_tokenizer() -> Tokenizer:
     """Merges learned on random pieces."""
-    return Tokenizer.train([random_score(seed) for seed in range(60)], 700)
+    return Tokenizer.train([random_score(seed) for seed in range(60)], 1000, GENRES)
 
 
 def tiny_network(seed: int = 0) -> MotetForConditionalGeneration:
@@ -63,7 +62,6 @@ def tiny_network(seed: int = 0) -> MotetForConditionalGeneration:
             kv_heads=2,
             hidden=48,
             max_tokens=512,
-            controls=vocabulary(tokenizer.tempos_bpm, [str(meter) for meter in Grammar(tokenizer).meters]),
         )
     )
     network.train(False)

@@ -91,7 +91,8 @@ async def test_options_reach_the_search(start: Start) -> None:
         _, result = await collect(running.stub.Search(request))
         opened = running.decoder.opened[-1]
     assert (len(opened["prompts"]), opened["bars"]) == (3, 2)
-    assert (opened["sampling"].temperature, opened["sampling"].top_p) == (0.5, 0.25)
+    controls = opened["prompts"][0].controls
+    assert (controls.temperature, controls.top_p) == (0.5, 0.25)
     assert result.strategy == "best_of_n"
     assert len(result.candidates) == 2
     best = result.candidates[0].reward

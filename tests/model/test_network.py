@@ -13,19 +13,17 @@ from motet.music.error import InvalidInputError, NotFoundError
 from tests.tiny import tiny_checkpoint, tiny_folder, tiny_network, tiny_tokenizer
 
 
-def conditions(rows: int) -> tuple[torch.Tensor, ...]:
+def conditions(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     text = torch.randn(rows, 5, 384, generator=generator)
-    text_mask = torch.arange(5) < torch.arange(1, rows + 1).clamp(max=5)[:, None]
-    controls = torch.randint(0, 50, (rows, 3), generator=generator)
-    return text, text_mask, controls, torch.ones(rows, 3, dtype=torch.bool)
+    return text, torch.arange(5) < torch.arange(1, rows + 1).clamp(max=5)[:, None]
 
 
 @torch.inference_mode()
 def test_steps_with_a_cache_equal_one_pass() -> None:
     network = tiny_network()
     tokens = torch.randint(0, 700, (3, 20), generator=torch.Generator().manual_seed(0))
-    whole = network(tokens, *conditions(3))["logits"]
+    whole = network(tokens, *conditions(3))
     memory, cache = network.remember(*conditions(3)), network.allocate(3, 24)
     for position in range(20):
         logits = network.step(tokens[:, position], torch.full((3,), position), cache, memory)
@@ -36,7 +34,7 @@ def test_steps_with_a_cache_equal_one_pass() -> None:
 def test_rows_at_different_positions_do_not_disturb_each_other() -> None:
     network = tiny_network()
     tokens = torch.randint(0, 700, (2, 12), generator=torch.Generator().manual_seed(3))
-    whole = network(tokens, *conditions(2))["logits"]
+    whole = network(tokens, *conditions(2))
     memory, cache = network.remember(*conditions(2)), network.allocate(2, 16)
     for lead in range(5):  # row 0 runs ahead; row 1 repeats its first token
         network.step(torch.stack((tokens[0, lead], tokens[1, 0])), torch.tensor([lead, 0]), cache, memory)
@@ -51,24 +49,35 @@ def test_rows_at_different_positions_do_not_disturb_each_other() -> None:
 def test_masked_memory_has_no_influence() -> None:
     network = tiny_network()
     tokens = torch.randint(0, 700, (1, 8))
-    text, text_mask, controls, control_mask = conditions(1)
+    text, text_mask = conditions(1)
     text_mask[:, 2:] = False
-    expected = network(tokens, text, text_mask, controls, control_mask)["logits"]
+    expected = network(tokens, text, text_mask)
     text[:, 2:] += 100
-    torch.testing.assert_close(network(tokens, text, text_mask, controls, control_mask)["logits"], expected)
+    torch.testing.assert_close(network(tokens, text, text_mask), expected)
 
 
-def test_the_loss_ignores_padding_and_the_words_matter() -> None:
+@torch.inference_mode()
+def test_a_filled_cache_equals_steps() -> None:
+    network = tiny_network()
+    tokens = torch.randint(0, 700, (2, 9), generator=torch.Generator().manual_seed(4))
+    memory = network.remember(*conditions(2))
+    stepped, filled = network.allocate(2, 12), network.allocate(2, 12)
+    for position in range(9):
+        network.step(tokens[:, position], torch.full((2,), position), stepped, memory)
+    for row in range(2):
+        network.prefill(tokens[row], row, filled, memory)
+    torch.testing.assert_close(filled.keys, stepped.keys, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(filled.values, stepped.values, atol=1e-5, rtol=1e-4)
+
+
+def test_the_words_matter() -> None:
     network = tiny_network()
     tokens = torch.randint(0, 700, (2, 8))
-    labels = tokens.clone()
-    labels[1, 4:] = -100
-    text, *rest = conditions(2)
-    loss = network(tokens, text, *rest, labels=labels)["loss"]
-    longer = torch.cat((tokens, torch.zeros(2, 3, dtype=torch.long)), 1)
-    padded = torch.cat((labels, torch.full((2, 3), -100)), 1)
-    torch.testing.assert_close(network(longer, text, *rest, labels=padded)["loss"], loss)
-    assert not torch.allclose(network(tokens, text + 1, *rest, labels=labels)["loss"], loss)
+    text, mask = conditions(2)
+    logits = network(tokens, text, mask)
+    assert not torch.allclose(network(tokens, text + 1, mask), logits)
+    nothing = torch.zeros_like(mask)
+    torch.testing.assert_close(network(tokens, text + 1, nothing), network(tokens, text, nothing))
 
 
 def test_a_checkpoint_comes_back_and_has_a_version(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from motet.model.decoder import Batch, Decoder, Prompt, SamplingConfig
+from motet.model.decoder import Batch, Decoder, Prompt
 from motet.search.request import SearchRequest
 from motet.search.result import SearchResult
 from motet.search.run import Searcher
@@ -18,8 +18,8 @@ REQUEST = SearchRequest(caption="a slow waltz for piano", seed=3, candidates=4, 
 class ShortDecoder(Decoder):
     """Random weights rarely end a bar, so rows are cut."""
 
-    def open(self, prompts: Sequence[Prompt], sampling: SamplingConfig, *, seed: int, bars: int) -> Batch:  # type: ignore[override]  # fewer options
-        return super().open(prompts, sampling, seed=seed, bars=bars, max_tokens=48)
+    def open(self, prompts: Sequence[Prompt], *, seed: int) -> Batch:  # type: ignore[override]  # fewer options
+        return super().open(prompts, seed=seed, max_tokens=48)
 
 
 @pytest.fixture(scope="module")

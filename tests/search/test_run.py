@@ -130,8 +130,8 @@ def test_rows_that_end_early_stay_in_the_archive() -> None:
 
 def test_near_copies_are_removed() -> None:
     class OneDecoder(FakeDecoder):
-        def open(self, prompts: Any, sampling: Any, **options: Any) -> Any:
-            batch = super().open(prompts, sampling, **options)
+        def open(self, prompts: Any, **options: Any) -> Any:
+            batch = super().open(prompts, **options)
             for row in batch._rows:
                 row.stream = 0  # all rows draw the same notes
             return batch

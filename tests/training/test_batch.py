@@ -1,30 +1,27 @@
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motet.model.control import ControlVocabulary, vocabulary
 from motet.model.text import TextEncoder
-from motet.music.attributes import Attributes
-from motet.music.key import Key
-from motet.training.batch import IGNORED, MEMORY_MULTIPLE, TOKENS_MULTIPLE, Batch, Collator, length_batches
+from motet.training.batch import (
+    IGNORED,
+    MEMORY_MULTIPLE,
+    MEMORY_OFFSET,
+    TOKENS_MULTIPLE,
+    Batch,
+    Collator,
+    length_batches,
+)
 from tests.tiny import tiny_network, tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SEQUENCES = [np.array([5, 6, 7], np.uint16), np.arange(10, 50, dtype=np.uint16)]
 CAPTIONS = ["a song", "a slow waltz for piano and a flute that comes late"]
-ASKED = [Attributes(key=Key(0, "major"), drums=True), Attributes(instruments=(0, 73), drums=False, bars=8)]
-
-
-@lru_cache
-def controls() -> ControlVocabulary:
-    return ControlVocabulary(vocabulary(tiny_tokenizer().tempos_bpm, ["4/4"]))
 
 
 def padded(length: int) -> int:
@@ -72,9 +69,8 @@ def text() -> TextEncoder:
     return TextEncoder.load()
 
 
-def collated(text: TextEncoder, *, ends=(True, False), keep_text=(True, True), keep_controls=(True, True)) -> Batch:
-    collate = Collator(tiny_tokenizer(), controls(), text)
-    return collate(SEQUENCES, CAPTIONS, ASKED, list(ends), np.array(keep_text), np.array(keep_controls))
+def collated(text: TextEncoder, *, ends=(True, False), keep_text=(True, True)) -> Batch:
+    return Collator(tiny_tokenizer(), text)(SEQUENCES, CAPTIONS, list(ends), np.array(keep_text))
 
 
 def test_labels_are_the_inputs_shifted(text: TextEncoder) -> None:
@@ -93,29 +89,36 @@ def test_labels_are_the_inputs_shifted(text: TextEncoder) -> None:
 def test_the_memory_is_padded_and_masked(text: TextEncoder) -> None:
     batch = collated(text)
     states, mask = text.encode(CAPTIONS)
-    assert batch.text.shape[1] % MEMORY_MULTIPLE == batch.controls.shape[1] % MEMORY_MULTIPLE == 0
+    assert (batch.text.shape[1] + MEMORY_OFFSET) % MEMORY_MULTIPLE == 0
     assert torch.equal(batch.text[:, : states.shape[1]], states)
     assert torch.equal(batch.text_mask[:, : mask.shape[1]], mask)
     assert not batch.text_mask[:, mask.shape[1] :].any()
-    for row, asked in enumerate(ASKED):
-        assert batch.controls[row][batch.control_mask[row]].tolist() == controls().ids(asked)
 
 
 def test_padding_changes_nothing(text: TextEncoder) -> None:
-    """The loss of two rows is the mean over their own tokens, as if each had been alone."""
+    """The losses of two rows are those of each alone."""
     network = tiny_network()
-    collate = Collator(tiny_tokenizer(), ControlVocabulary(network.config.controls), text)
+    collate = Collator(tiny_tokenizer(), text)
     keep = np.ones(1, np.bool_)
-    total = count = 0.0
     with torch.inference_mode():
+        both = collated(text).losses(network)
         for row, ends in enumerate((True, False)):
-            alone = collate([SEQUENCES[row]], [CAPTIONS[row]], [ASKED[row]], [ends], keep, keep)
-            real = float((alone.labels != IGNORED).sum())
-            assert real == len(SEQUENCES[row]) + ends
-            total += float(alone.loss(network)) * real
-            count += real
-        both = collate(SEQUENCES, CAPTIONS, ASKED, [True, False], np.ones(2, np.bool_), np.ones(2, np.bool_))
-        assert float(both.loss(network)) == pytest.approx(total / count, rel=1e-4)
+            alone = collate([SEQUENCES[row]], [CAPTIONS[row]], [ends], keep).losses(network)[0]
+            real = len(SEQUENCES[row]) + ends
+            torch.testing.assert_close(both[row, :real], alone[:real], atol=1e-5, rtol=1e-4)
+            assert not both[row, real:].any()
+
+
+def test_the_header_weighs_more(text: TextEncoder) -> None:
+    tokenizer, network = tiny_tokenizer(), tiny_network()
+    tokens = np.array([tokenizer.token("Key_3"), tokenizer.token("Player_0"), tokenizer.token("Bar_None")], np.uint16)
+    collate = Collator(tokenizer, text, header_weight=4.0)
+    batch = collate([tokens], ["a song"], [True], np.ones(1, np.bool_))
+    assert batch.weights[0, :5].tolist() == [4, 4, 1, 1, 0]
+    with torch.inference_mode():
+        losses = batch.losses(network)[0]
+        expected = (4 * losses[0] + 4 * losses[1] + losses[2] + losses[3]) / 10
+        torch.testing.assert_close(batch.weighted_loss(network), expected)
 
 
 def test_dropped_words_reach_the_network_in_no_way(text: TextEncoder) -> None:
@@ -123,20 +126,13 @@ def test_dropped_words_reach_the_network_in_no_way(text: TextEncoder) -> None:
     assert not batch.text_mask[0].any()
     assert batch.text_mask[1].any()
     network = tiny_network()
-    collate = Collator(tiny_tokenizer(), ControlVocabulary(network.config.controls), text)
+    collate = Collator(tiny_tokenizer(), text)
     dropped = np.zeros(2, np.bool_)
     with torch.inference_mode():
         losses = {
-            float(collate(SEQUENCES, captions, ASKED, [True, True], dropped, ~dropped).loss(network))
+            float(collate(SEQUENCES, captions, [True, True], dropped).weighted_loss(network))
             for captions in (CAPTIONS, ["quite another caption", "metal"])
         }
         assert len(losses) == 1
-        told = float(collate(SEQUENCES, CAPTIONS, ASKED, [True, True], ~dropped, ~dropped).loss(network))
+        told = float(collate(SEQUENCES, CAPTIONS, [True, True], ~dropped).weighted_loss(network))
         assert told not in losses
-
-
-def test_dropped_controls_are_null(text: TextEncoder) -> None:
-    batch = collated(text, keep_controls=(False, True))
-    assert batch.controls[0][batch.control_mask[0]].tolist() == controls().ids(Attributes())
-    assert controls().ids(Attributes()) == [0]
-    assert batch.controls[1][batch.control_mask[1]].tolist() == controls().ids(ASKED[1])

@@ -90,7 +90,7 @@ def test_transposition_moves_notes_and_key_and_leaves_drums(seed: int) -> None:
     assert np.all(moved[pitched] == window.transposed)
     assert np.all(moved[~pitched] == 0)
     piece = Piece(id="a", path="a.mid", source="s", licence="l", group="a", key=Key(0, "major"))
-    assert label.window_key(piece, window) == Key(window.transposed % 12, "major")
+    assert label.key_of(piece, window.score, window.transposed) == Key(window.transposed % 12, "major")
 
 
 def test_held_out_windows_are_not_varied() -> None:

@@ -78,9 +78,14 @@ def test_a_kill_at_any_moment_leaves_a_whole_one(tmp_path: Path, left: str) -> N
     assert names(tmp_path) == {snapshot.FOLDER}
 
 
-def test_a_run_without_a_folder_for_its_snapshot_is_read_too(tmp_path: Path) -> None:
-    write(tmp_path, "plain")
-    assert snapshot.newest(tmp_path) == tmp_path
+def test_the_plateau_is_a_copy(tmp_path: Path) -> None:
+    assert snapshot.plateau(tmp_path) is None
     with snapshot.replacing(tmp_path) as folder:
-        write(folder, "new")
-    assert read(tmp_path) == "new"
+        write(folder, "high")
+    snapshot.keep_plateau(tmp_path)
+    with snapshot.replacing(tmp_path) as folder:
+        write(folder, "fallen")
+    assert read(tmp_path) == "fallen"
+    kept = snapshot.plateau(tmp_path)
+    assert kept is not None
+    assert (kept / snapshot.PROGRESS).read_text() == "high"

@@ -12,7 +12,6 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from motet.model.config import MotetConfig
-from motet.model.control import ControlVocabulary
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.tokenizer import Tokenizer
 from motet.music.error import InvalidInputError, NotFoundError
@@ -35,14 +34,12 @@ class Checkpoint:
         version: first 12 hex digits of the weights' sha256.
         network: in float32, evaluation mode.
         tokenizer: of the same vocabulary.
-        controls: of the same control vocabulary.
     """
 
     name: str
     version: str
     network: MotetForConditionalGeneration
     tokenizer: Tokenizer
-    controls: ControlVocabulary
 
     @classmethod
     def load(cls, folder: Path | str | None = None) -> Checkpoint:
@@ -71,7 +68,6 @@ class Checkpoint:
             version=hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12],
             network=network,
             tokenizer=tokenizer,
-            controls=ControlVocabulary(config.controls),
         )
 
 

@@ -23,7 +23,6 @@ class MotetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         hidden: inner size of the SwiGLU feed-forward.
         max_tokens: longest sequence, begin token included.
         text_width: size of the sentence encoder's states.
-        controls: names of the control vocabulary, in id order (see ``motet.model.control``).
         rope_base: base of the rotary position angles.
         dropout: probability used in training only.
     """
@@ -32,7 +31,7 @@ class MotetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
 
     def __init__(
         self,
-        vocab_size: int = 2048,
+        vocab_size: int = 2560,
         width: int = 256,
         layers: int = 6,
         heads: int = 4,
@@ -40,7 +39,6 @@ class MotetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         hidden: int = 704,
         max_tokens: int = 1024,
         text_width: int = 384,
-        controls: list[str] | None = None,
         rope_base: float = 10_000.0,
         dropout: float = 0.0,
         **kwargs: Any,
@@ -57,7 +55,6 @@ class MotetConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.hidden = hidden
         self.max_tokens = max_tokens
         self.text_width = text_width
-        self.controls = list(controls or [])
         self.rope_base = rope_base
         self.dropout = dropout
         super().__init__(**kwargs)

@@ -11,46 +11,24 @@ import torch
 from numpy.typing import NDArray
 
 from motet.model.checkpoint import Checkpoint
-from motet.model.grammar import COMPLETE, Grammar, Parse
+from motet.model.constraint import Constraints
+from motet.model.controls import Controls
+from motet.model.grammar import COMPLETE, Grammar, Parse, State
 from motet.model.network import Memory
+from motet.model.prefix import Prefix
 from motet.model.text import TextEncoder
-from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-
-ENTRY_BARS: Final = 2
-"""Bars after which those of the line-up who have not played yet must enter."""
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What one row is conditioned on: the words, and the attributes that a parser read in them."""
+    """What one row is conditioned on: the words, and what holds whatever they say."""
 
     caption: str
-    attributes: Attributes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingConfig:
-    """How tokens are drawn.
-
-    Args:
-        temperature: divides the logits, above 0 and at most 2.
-        top_p: smallest share of probability mass that is kept, above 0 and at most 1.
-        locked: whether the prompt's tempo, meter and line-up are certain (``Grammar.compliant``), or only likely.
-    """
-
-    temperature: float = 0.9
-    top_p: float = 0.85
-    locked: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature <= 2:
-            raise InvalidInputError.of("temperature", "must be above 0 and at most 2", self.temperature)
-        if not 0 < self.top_p <= 1:
-            raise InvalidInputError.of("top_p", "must be above 0 and at most 1", self.top_p)
+    controls: Controls
 
 
 def uniforms(seed: int, streams: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -82,46 +60,39 @@ class Decoder:
         self.grammar = Grammar(checkpoint.tokenizer)
 
     @torch.inference_mode()
-    def remember(self, prompts: Sequence[Prompt]) -> Memory:
-        """The memory of each prompt, encoded and projected once."""
-        states, mask = self.text.encode([prompt.caption for prompt in prompts])
-        ids = [torch.tensor(self.checkpoint.controls.ids(prompt.attributes)) for prompt in prompts]
-        controls = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
-        lengths = torch.tensor([len(row) for row in ids])
-        control_mask = torch.arange(controls.shape[1]) < lengths[:, None]
-        return self.checkpoint.network.remember(states, mask, controls, control_mask)
+    def remember(self, captions: Sequence[str], worded: NDArray[np.bool_]) -> Memory:
+        """The memory of each caption; where ``worded`` [B] is false, that of no words at all."""
+        states, mask = self.text.encode(captions)
+        return self.checkpoint.network.remember(states, mask & torch.from_numpy(worded)[:, None])
 
     def open(
         self,
         prompts: Sequence[Prompt],
-        sampling: SamplingConfig,
         *,
         seed: int,
-        bars: int,
         max_tokens: int | None = None,
         streams: NDArray[np.int64] | None = None,
     ) -> Batch:
-        """A batch with one empty row for each prompt.
+        """A batch with one row for each prompt, empty or at the end of what its seed music gives it.
 
         Args:
             prompts: B conditions.
-            sampling: of all rows.
             seed: any integer; with the row's stream number it fixes every draw.
-            bars: length at which a row is finished.
-            max_tokens: at most this many tokens a row; the model's own limit if None or larger.
+            max_tokens: at most this many tokens a row, the seed music's included; the model's own limit if None or
+                larger.
             streams: [B] stream numbers; 0..B-1 if None.
+
+        Raises InvalidInputError when seed music does not leave room for anything new.
         """
         if not prompts:
             raise InvalidInputError.of("prompts", "must not be empty", prompts)
-        if bars < 1:
-            raise InvalidInputError.of("bars", "must be at least 1", bars)
         limit = self.checkpoint.network.config.max_tokens - 1
         capacity = limit if max_tokens is None else min(max_tokens, limit)
         if capacity < 1:
             raise InvalidInputError.of("max_tokens", "must be at least 1", max_tokens)
         if streams is None:
             streams = np.arange(len(prompts), dtype=np.int64)
-        return Batch(self, prompts, sampling, seed=seed, bars=bars, capacity=capacity, streams=streams)
+        return Batch(self, prompts, seed=seed, capacity=capacity, streams=streams)
 
 
 class Batch:
@@ -133,41 +104,56 @@ class Batch:
     """
 
     def __init__(
-        self,
-        decoder: Decoder,
-        prompts: Sequence[Prompt],
-        sampling: SamplingConfig,
-        *,
-        seed: int,
-        bars: int,
-        capacity: int,
-        streams: NDArray[np.int64],
+        self, decoder: Decoder, prompts: Sequence[Prompt], *, seed: int, capacity: int, streams: NDArray[np.int64]
     ) -> None:
         self._decoder = decoder
         self._network = decoder.checkpoint.network
         self._prompts = list(prompts)
-        self._sampling = sampling
         self._seed = seed
-        self._bars = bars
         self._capacity = capacity
         self._streams = streams.astype(np.int64).copy()
         rows = len(prompts)
-        self._memory = decoder.remember(prompts)
-        self._cache = self._network.allocate(rows, capacity + 1)
+        controls = [prompt.controls for prompt in prompts]
+        self._temperature = np.array([one.temperature for one in controls])
+        self._top_p = np.array([one.top_p for one in controls])
+        self._guidance = np.array([one.guidance for one in controls])
+        self._prefixes = [Prefix.of(one, decoder.checkpoint.tokenizer, capacity) for one in controls]
+        self._constraints = Constraints(decoder.grammar, controls, [prefix.first_bar for prefix in self._prefixes])
         self._parse = Parse(decoder.grammar, rows)
-        anything = Attributes()
-        self._compliant = np.stack(
-            [decoder.grammar.compliant(prompt.attributes if sampling.locked else anything) for prompt in prompts]
-        )
-        line_ups = [decoder.grammar.line_up(prompt.attributes) if sampling.locked else None for prompt in prompts]
-        self._line_up = np.stack([np.zeros(129, np.bool_) if one is None else one for one in line_ups])
         self._tokens: NDArray[np.int32] = np.zeros((rows, capacity + 1), np.int32)
         self._tokens[:, 0] = decoder.checkpoint.tokenizer.begin_id
-        self._lengths: NDArray[np.int64] = np.zeros(rows, np.int64)  # sampled tokens, begin not counted
+        self._lengths: NDArray[np.int64] = np.zeros(rows, np.int64)  # tokens after begin
         self._log_probability: NDArray[np.float64] = np.zeros(rows)
         self._pending: NDArray[np.int64] = np.full(rows, -1, np.int64)  # the token that a paused row goes on with
-        self._owes_bar: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # paused copies: the next token begins a bar
+        self._owes_bar: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # the next token begins a bar
         self._finished: NDArray[np.bool_] = np.zeros(rows, np.bool_)
+        # Guided rows have a companion without words behind the B rows; its cache is all that differs.
+        self._guided = np.flatnonzero(self._guidance != 1.0)
+        everybody = np.concatenate((np.arange(rows), self._guided))
+        worded = np.arange(len(everybody)) < rows
+        self._memory = decoder.remember([prompts[row].caption for row in everybody], worded)
+        self._cache = self._network.allocate(len(everybody), capacity + 1)
+        for row, prefix in enumerate(self._prefixes):
+            self._begin(row, prefix)
+
+    def _begin(self, row: int, prefix: Prefix) -> None:
+        """Puts a row where the seed music ends."""
+        tokens = prefix.tokens
+        if not len(tokens):
+            return
+        self._tokens[row, 1 : len(tokens) + 1] = tokens
+        self._lengths[row] = len(tokens)
+        rows = np.array([row], np.intp)
+        for token in tokens[: prefix.header] if prefix.fills else tokens:
+            self._parse.accept(rows, np.array([token], np.int64))
+        if prefix.fills:
+            self._parse.state[row] = State.WRITE
+        else:
+            self._owes_bar[row] = True
+        with torch.inference_mode():
+            fed = torch.from_numpy(self._tokens[row, : len(tokens)].astype(np.int64))
+            for place in (row, *(len(self._prompts) + np.flatnonzero(self._guided == row))):
+                self._network.prefill(fed, int(place), self._cache, self._memory)
 
     @property
     def size(self) -> int:
@@ -182,42 +168,51 @@ class Batch:
     @property
     def token_counts(self) -> NDArray[np.int64]:
         """[B] tokens sampled so far in each row's present lineage."""
-        return self._lengths.copy()
+        return self._lengths - np.array([len(prefix.tokens) for prefix in self._prefixes])
 
     @property
     def bars_done(self) -> NDArray[np.int64]:
-        """[B] bars begun by each row."""
-        return self._parse.bars.astype(np.int64)
+        """[B] bars begun by each row, those of the seed music before it included."""
+        return self._parse.bars.astype(np.int64) + np.array([prefix.first_bar for prefix in self._prefixes])
 
     def log_probability(self, row: int) -> float:
-        """Natural logarithm of the model's probability of the row's tokens, untempered and unmasked."""
+        """Sum of the log-probabilities of the row's sampled tokens under the model with its words, in nats."""
         return float(self._log_probability[row])
 
     def tokens(self, row: int) -> NDArray[np.int32]:
-        """The row's sampled tokens, without begin and end."""
+        """The row's tokens, seed music included, without begin and end."""
         return np.array(self._tokens[row, 1 : self._lengths[row] + 1])
 
     def score(self, row: int) -> Score:
-        """The music of a row: notes end with the last bar; the tempo is as asked where the token stands for it."""
+        """The music of a row, with the seed's notes exactly as they were given.
+
+        Written notes end with the last bar; the tempo is as asked where the vocabulary's tempo stands for it.
+        """
         tokenizer = self._decoder.checkpoint.tokenizer
-        score = tokenizer.decode(self._whole_notes(row).tolist())
-        end = max(1, int(self._parse.bars[row])) * score.meters[0].bar_ticks(score.ppq)
-        score = replace(score, duration=np.minimum(score.duration, end - score.onset))
-        asked = self._prompts[row].attributes.tempo_bpm
-        if asked is not None and tokenizer.stands_for(float(score.tempo_bpm[0]), asked):
-            return replace(score, tempo_bpm=np.array([asked]))
-        return score
+        prefix = self._prefixes[row]
+        written = tokenizer.decode(self._whole_notes(row).tolist())
+        bar_ticks = written.meters[0].bar_ticks(written.ppq)
+        if prefix.seed is not None:
+            return prefix.joined(written)
+        end = max(1, int(self._parse.bars[row])) * bar_ticks
+        written = replace(written, duration=np.minimum(written.duration, end - written.onset))
+        asked = self._prompts[row].controls.tempo_bpm
+        if asked is not None and tokenizer.stands_for(float(written.tempo_bpm[0]), asked):
+            return replace(written, tempo_bpm=np.array([asked]))
+        return written
 
     def _whole_notes(self, row: int) -> NDArray[np.int32]:
-        """Tokens up to the last point at which the piece may stop."""
+        """The header and the sampled bars up to the last point at which the piece may stop."""
+        prefix, grammar = self._prefixes[row], self._decoder.grammar
         tokens = self.tokens(row)
-        grammar = self._decoder.grammar
-        state, end = 0, 0
-        for index, token in enumerate(tokens):
+        header = tokens[: prefix.header]
+        sampled = tokens[len(prefix.tokens) :]
+        state, end = int(prefix.state), 0
+        for index, token in enumerate(sampled):
             state = int(grammar.next_state[state, token])
             if state in COMPLETE:
                 end = index + 1
-        return tokens[:end]
+        return np.concatenate((header, sampled[:end]))
 
     @torch.inference_mode()
     def advance(self, bars: int, cancelled: Callable[[], bool] = lambda: False) -> int:
@@ -227,32 +222,43 @@ class Batch:
         """
         if bars < 1:
             raise InvalidInputError.of("bars", "must be at least 1", bars)
-        target = np.minimum(self._parse.bars + bars, self._bars)
+        target = np.minimum(self._parse.bars + bars, self._constraints.bars)
         active = ~self._finished
         before = int(self._lengths.sum())
         while active.any() and not cancelled():
             self._step(active, target)
         return int(self._lengths.sum()) - before
 
+    def _logits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Log-probabilities [B, V] after the newest tokens: under the words, and as guidance bends them."""
+        newest = self._tokens[np.arange(self.size), self._lengths]
+        tokens = np.concatenate((newest, newest[self._guided])).astype(np.int64)
+        positions = np.concatenate((self._lengths, self._lengths[self._guided]))
+        logits = self._network.step(
+            torch.from_numpy(tokens), torch.from_numpy(positions), self._cache, self._memory
+        ).float()
+        worded = torch.log_softmax(logits[: self.size], dim=-1).numpy()
+        if not len(self._guided):
+            return worded, worded
+        wordless = torch.log_softmax(logits[self.size :], dim=-1).numpy()
+        bent = worded.copy()
+        weight = self._guidance[self._guided, None].astype(np.float32)
+        bent[self._guided] = wordless + weight * (worded[self._guided] - wordless)
+        return worded, bent
+
     def _step(self, active: NDArray[np.bool_], target: NDArray[np.int32]) -> None:
         """One token for every active row; rows that reach their target or end leave ``active``."""
-        grammar = self._decoder.grammar
-        newest = self._tokens[np.arange(self.size), self._lengths]
-        logits = self._network.step(
-            torch.from_numpy(newest.astype(np.int64)), torch.from_numpy(self._lengths), self._cache, self._memory
-        )
-        log_probabilities = torch.log_softmax(logits.float(), dim=-1).numpy()
-        allowed = self._parse.allowed(may_end=self._parse.bars >= self._bars) & self._compliant
-        late = self._parse.bars > min(ENTRY_BARS, self._bars - 1)
-        allowed &= self._parse.entering(self._line_up & ~self._parse.played & late[:, None])
+        grammar, limit = self._decoder.grammar, self._constraints.bars
+        log_probabilities, bent = self._logits()
+        allowed = self._parse.allowed(may_end=self._parse.bars >= limit) & self._constraints.mask(self._parse)
         allowed[self._owes_bar] &= grammar.starts_bar
-        drawn = np.where(self._pending >= 0, self._pending, self._draw(log_probabilities, allowed))
+        drawn = np.where(self._pending >= 0, self._pending, self._draw(bent, allowed))
 
         pauses = active & grammar.starts_bar[drawn] & (self._parse.bars >= target)
         self._pending[pauses] = drawn[pauses]
         ends = active & (drawn == grammar.end_id)
         # Wanting another bar after the last one asked for is the same event as ending.
-        complete = pauses & (self._parse.bars >= self._bars)
+        complete = pauses & (self._parse.bars >= limit)
         grows = np.flatnonzero(active & ~pauses & ~ends)
         self._parse.accept(grows, drawn[grows])
         self._pending[grows] = -1
@@ -266,13 +272,14 @@ class Batch:
 
     def _draw(self, log_probabilities: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Nucleus sampling by inverse transform: one token id a row, [B]."""
-        scaled = np.where(allowed, log_probabilities / self._sampling.temperature, -np.inf).astype(np.float64)
+        scaled = np.where(allowed, log_probabilities / self._temperature[:, None], -np.inf).astype(np.float64)
         order = np.argsort(-scaled, axis=1, kind="stable")
         ranked = np.take_along_axis(scaled, order, axis=1)
         weights = np.exp(ranked - ranked[:, :1])
         cumulative = np.cumsum(weights, axis=1)
         # Keep the smallest head whose mass reaches top_p: every rank before which the mass is still below it.
-        kept = np.where(cumulative - weights < self._sampling.top_p * cumulative[:, -1:], weights, 0.0)
+        head = cumulative - weights < self._top_p[:, None] * cumulative[:, -1:]
+        kept = np.where(head, weights, 0.0)
         cumulative = np.cumsum(kept, axis=1)
         # A draw that a copy makes again must not reuse the number that paused its parent.
         steps = 2 * self._lengths + self._owes_bar
@@ -283,24 +290,30 @@ class Batch:
     def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
         """Row i becomes a copy of row ``parents[i]`` and goes on with the random stream ``streams[i]``.
 
-        A row that keeps its place and its stream goes on as if nothing had happened.
+        A row that keeps its place and its stream goes on as if nothing had happened. Rows with and without guidance
+        cannot stand in for one another.
         """
         parents = np.asarray(parents, np.intp)
         if parents.shape != (self.size,) or parents.min() < 0 or parents.max() >= self.size:
             raise InvalidInputError.of("parents", f"must be {self.size} row numbers below {self.size}", parents)
-        moved = np.flatnonzero(parents != np.arange(self.size))
+        if (np.isin(parents, self._guided) != np.isin(np.arange(self.size), self._guided)).any():
+            raise InvalidInputError.of("parents", "must keep guided and unguided rows apart", parents)
+        companion = np.searchsorted(self._guided, parents[self._guided]) + self.size
+        sources = np.concatenate((parents, companion))
+        moved = np.flatnonzero(sources != np.arange(len(sources)))
         if len(moved):
             length = int(self._lengths.max()) + 1
-            sources = torch.from_numpy(parents[moved])
-            rows = torch.from_numpy(moved)
             for store in (self._cache.keys, self._cache.values):
-                store[:, rows, :, :length] = store[:, sources, :, :length]
-            self._memory = self._memory.take(torch.from_numpy(parents))
+                store[:, moved, :, :length] = store[:, sources[moved], :, :length]
+            self._memory = self._memory.take(torch.from_numpy(sources))
             self._prompts = [self._prompts[parent] for parent in parents]
+            self._prefixes = [self._prefixes[parent] for parent in parents]
         self._parse.select(parents)
+        self._constraints.select(parents)
         for name in (
-            "_compliant",
-            "_line_up",
+            "_temperature",
+            "_top_p",
+            "_guidance",
             "_tokens",
             "_lengths",
             "_log_probability",

@@ -1,4 +1,4 @@
-"""The encoder-decoder transformer: a REMI decoder that attends to caption states and control tokens.
+"""The encoder-decoder transformer: a REMI decoder that attends to the states of a caption.
 
 The encoder is a frozen sentence encoder (``motet.model.text``); its states arrive here as ``text`` and are only
 projected. Decoder layers are pre-norm (RMSNorm, arXiv 1910.07467) with grouped-query self-attention (arXiv 2305.13245)
@@ -137,7 +137,7 @@ class DecoderLayer(nn.Module):
 
 
 class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Caption and control memory in, next-token logits out; input and output embeddings are separate."""
+    """Caption states in, next-token logits out; input and output embeddings are separate."""
 
     config_class = MotetConfig
     base_model_prefix = "motet"
@@ -145,7 +145,7 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
     def __init__(self, config: MotetConfig) -> None:
         super().__init__(config)
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.control = nn.Embedding(len(config.controls), config.width)
+        self.null = nn.Parameter(torch.zeros(config.width))  # attention's resting place, all there is without words
         self.text = nn.Linear(config.text_width, config.width, bias=False)
         self.memory_norm = nn.RMSNorm(config.width, eps=1e-6)
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
@@ -172,52 +172,55 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
         elif isinstance(module, nn.RMSNorm):
             nn.init.ones_(module.weight)
+        elif isinstance(module, MotetForConditionalGeneration):
+            nn.init.normal_(module.null)
         if isinstance(module, DecoderLayer):  # residual branches start small, so depth does not change the scale
             for branch in (module.self_attention.out, module.cross_attention.out, module.feed_forward.down):
                 branch.weight.data.mul_((2 * len(self.layers)) ** -0.5)
 
-    def remember(self, text: Tensor, text_mask: Tensor, controls: Tensor, control_mask: Tensor) -> Memory:
-        """Projects the memory for all layers.
+    def remember(self, text: Tensor, text_mask: Tensor) -> Memory:
+        """Projects the memory for all layers: S is one null position and the text.
 
         Args:
-            text: [B, S1, text_width] states of the sentence encoder.
-            text_mask: [B, S1] true where a text position is real.
-            controls: [B, S2] ids of control tokens.
-            control_mask: [B, S2] true where a control token is real; each row needs one real position in all.
+            text: [B, S - 1, text_width] states of the sentence encoder.
+            text_mask: [B, S - 1] true where a text position is real; all false is "no caption".
         """
-        states = torch.cat((self.text(text), self.control(controls)), dim=1)
-        states = self.memory_norm(states)
+        projected = self.text(text)
+        null = self.null.to(projected.dtype).expand(len(text), 1, -1)
+        states = self.memory_norm(torch.cat((null, projected), dim=1))
         pairs = [layer.cross_attention.remember(states) for layer in self._stack]
-        mask = torch.cat((text_mask, control_mask), dim=1)[:, None, None, :]
+        mask = F.pad(text_mask, (1, 0), value=True)[:, None, None, :]
         return Memory(torch.stack([key for key, _ in pairs]), torch.stack([value for _, value in pairs]), mask)
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        text: Tensor,
-        text_mask: Tensor,
-        controls: Tensor,
-        control_mask: Tensor,
-        labels: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Teacher-forced logits [B, T, V]; with ``labels`` [B, T] (-100 ignored) also the mean loss in nats a token."""
-        memory = self.remember(text, text_mask, controls, control_mask)
+    def forward(self, input_ids: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Teacher-forced logits [B, T, V]."""
+        memory = self.remember(text, text_mask)
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         angles = rotary_angles(positions, self.config.head_width, self.config.rope_base)
         states = self.embedding(input_ids)
         for index, layer in enumerate(self._stack):
             states = layer(states, angles, (memory.keys[index], memory.values[index], memory.mask))
-        states = self.norm(states)
-        logits = self.head(states)
-        if labels is None:
-            return {"logits": logits}
-        return {"logits": logits, "loss": F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())}
+        logits: Tensor = self.head(self.norm(states))
+        return logits
 
     def allocate(self, rows: int, capacity: int) -> Cache:
         """An empty cache for ``rows`` sequences of at most ``capacity`` tokens."""
         weight = self.embedding.weight
         shape = (self.config.layers, rows, self.config.kv_heads, capacity, self.config.head_width)
         return Cache(weight.new_zeros(shape), weight.new_zeros(shape))
+
+    def prefill(self, tokens: Tensor, row: int, cache: Cache, memory: Memory) -> None:
+        """Writes the keys and values of a row's first tokens, [T], into ``cache``."""
+        angles = rotary_angles(
+            torch.arange(len(tokens), device=tokens.device), self.config.head_width, self.config.rope_base
+        )
+        states = self.embedding(tokens)[None]
+        memory = memory.take(torch.tensor([row], device=tokens.device))
+        for index, layer in enumerate(self._stack):
+            _, key, value = layer.self_attention.project(layer.self_norm(states), angles)
+            cache.keys[index, row, :, : len(tokens)] = key[0]
+            cache.values[index, row, :, : len(tokens)] = value[0]
+            states = layer(states, angles, (memory.keys[index], memory.values[index], memory.mask))
 
     def step(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory) -> Tensor:
         """Logits [B, V] after one more token a row; writes its keys and values into ``cache``.

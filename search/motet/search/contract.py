@@ -14,7 +14,7 @@ from motet.rewards.composite import Breakdown, Weights
 from motet.search.result import Progress
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and a server has to answer before
-    from motet.model.decoder import Prompt, SamplingConfig
+    from motet.model.decoder import Prompt
 
 OnProgress = Callable[[Progress], None]
 """Called on the thread of the search; whatever it raises ends the search."""
@@ -70,7 +70,7 @@ class Rows(Protocol):
 class Sampler(Protocol):
     """Opens rows (``motet.model.decoder.Decoder``)."""
 
-    def open(self, prompts: Sequence[Prompt], sampling: SamplingConfig, *, seed: int, bars: int) -> Rows:
+    def open(self, prompts: Sequence[Prompt], *, seed: int) -> Rows:
         """Opens one row per prompt; row ``i`` draws from random stream ``i``."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,6 @@ class Searcher:
         Raises:
             CancelledError: interrupted before any piece was judged.
         """
-        from motet.model.decoder import SamplingConfig
-
         budget = Budget(request.deadline_s, cancelled, clock=self._clock)
         strategy = strategies.load(request.strategy)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
@@ -77,10 +75,8 @@ class Searcher:
         arms = strategy.arms(request, len(captions) - 1)
         captions = captions[: max(arms) + 1]
         rows = self._decoder.open(
-            [_prompt(captions[arm], bars) for arm in arms],
-            SamplingConfig(temperature=request.temperature, top_p=request.top_p),
+            [_prompt(captions[arm], request, bars) for arm in arms],
             seed=seed,
-            bars=bars,
         )
         exploration = Exploration(
             rows=rows,
@@ -131,11 +127,13 @@ class Searcher:
         )
 
 
-def _prompt(caption: Caption, bars: int) -> Prompt:
-    """What a row is conditioned on: the caption, and the length that it will have, so that the model can plan."""
+def _prompt(caption: Caption, request: SearchRequest, bars: int) -> Prompt:
+    """What a row is conditioned on: the words of its caption, and what they ask for as hard constraints."""
+    from motet.model.controls import Controls
     from motet.model.decoder import Prompt
 
-    return Prompt(caption.text, replace(caption.attributes, bars=bars))
+    controls = Controls.of(caption.attributes, bars=bars, temperature=request.temperature, top_p=request.top_p)
+    return Prompt(caption.text, controls)
 
 
 def without_copies(pieces: Sequence[Judged]) -> list[Judged]:

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name everybody reads
 
-from motet.model.control import ControlVocabulary
 from motet.model.text import TextEncoder
 from motet.model.tokenizer import Tokenizer
-from motet.music.attributes import Attributes
 
 IGNORED: Final = -100
 TOKENS_MULTIPLE: Final = 32
 MEMORY_MULTIPLE: Final = 16
+MEMORY_OFFSET: Final = 1
+"""Positions that the network adds to the memory itself."""
 
 
 @dataclass(frozen=True)
@@ -27,86 +28,83 @@ class Batch:
 
     tokens: Tensor  # [B, T] inputs, begin first
     labels: Tensor  # [B, T] the next token; IGNORED on padding
-    text: Tensor  # [B, S1, 384]
-    text_mask: Tensor  # [B, S1]
-    controls: Tensor  # [B, S2]
-    control_mask: Tensor  # [B, S2]
+    weights: Tensor  # [B, T] share of each label in the training loss; 0 on padding
+    text: Tensor  # [B, S, 384]
+    text_mask: Tensor  # [B, S]
 
-    def loss(self, network: Callable[..., dict[str, Tensor]]) -> Tensor:
-        """Mean loss of the rows in nats a token."""
-        result = network(self.tokens, self.text, self.text_mask, self.controls, self.control_mask, self.labels)
-        return result["loss"]
+    def losses(self, network: Callable[..., Tensor]) -> Tensor:
+        """Nats of every label, 0 on padding: [B, T]."""
+        logits = network(self.tokens, self.text, self.text_mask)
+        flat = F.cross_entropy(
+            logits.flatten(0, 1).float(), self.labels.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        return flat.view_as(self.labels)
+
+    def weighted_loss(self, network: Callable[..., Tensor]) -> Tensor:
+        """The training loss: the weighted mean in nats a token."""
+        return (self.losses(network) * self.weights).sum() / self.weights.sum()
 
 
 class Collator:
-    """Makes batches of rows: pads tokens, encodes captions, maps attributes to control tokens.
+    """Makes batches of rows: pads tokens, encodes captions.
 
     Args:
-        tokenizer: for begin, end and padding ids.
-        controls: the control vocabulary.
+        tokenizer: for begin, end, padding and header tokens.
         text: the sentence encoder.
         device: where the batch goes.
+        header_weight: weight of the tokens of the header, which are few but decide most; of all others it is 1.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, controls: ControlVocabulary, text: TextEncoder, device: str = "cpu"
+        self, tokenizer: Tokenizer, text: TextEncoder, device: str = "cpu", *, header_weight: float = 1.0
     ) -> None:
-        self._tokenizer, self._controls, self._text, self._device = tokenizer, controls, text, device
+        self._begin, self._end, self._pad = tokenizer.begin_id, tokenizer.end_id, tokenizer.pad_id
+        self._text, self._device = text, device
+        kinds = [tokenizer.expansion(token)[:1] for token in range(len(tokenizer))]
+        in_header = [bool(kind) and kind[0].startswith(("Key_", "Genre_", "Player_")) for kind in kinds]
+        self._weights = np.where(in_header, header_weight, 1.0).astype(np.float32)
 
     def __call__(
         self,
         sequences: list[NDArray[np.uint16]],
         captions: list[str],
-        attributes: list[Attributes],
         ends: list[bool],
         keep_text: NDArray[np.bool_],
-        keep_controls: NDArray[np.bool_],
     ) -> Batch:
         """One batch of B rows.
 
         Args:
             sequences: token ids without begin and end.
             captions: the words of each row.
-            attributes: what those words state.
             ends: whether the end token belongs after the sequence (the piece ends there).
             keep_text: [B] false where the words are dropped.
-            keep_controls: [B] false where the control tokens are dropped.
         """
-        begin, end, pad = self._tokenizer.begin_id, self._tokenizer.end_id, self._tokenizer.pad_id
         width = int(_round_up(np.array(max(len(sequence) for sequence in sequences) + 1), TOKENS_MULTIPLE))
-        tokens = np.full((len(sequences), width), pad, np.int64)
+        tokens = np.full((len(sequences), width), self._pad, np.int64)
         labels = np.full((len(sequences), width), IGNORED, np.int64)
         for row, (sequence, ending) in enumerate(zip(sequences, ends, strict=True)):
             length = len(sequence)
-            tokens[row, 0] = begin
+            tokens[row, 0] = self._begin
             tokens[row, 1 : length + 1] = sequence
             labels[row, :length] = sequence
             if ending:
-                labels[row, length] = end
+                labels[row, length] = self._end
+        weights = np.where(labels == IGNORED, np.float32(0), self._weights[labels])
         with torch.autocast(self._device, dtype=torch.bfloat16):
             text, text_mask = self._text.encode(captions)
-        nothing = Attributes()
-        ids = [
-            torch.tensor(self._controls.ids(asked if keep else nothing))
-            for asked, keep in zip(attributes, keep_controls, strict=True)
-        ]
-        controls = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
-        lengths = torch.tensor([len(row) for row in ids])
-        text, text_mask = _pad(text, MEMORY_MULTIPLE), _pad(text_mask, MEMORY_MULTIPLE)
-        controls = _pad(controls, MEMORY_MULTIPLE)
+        text, text_mask = _padded(text), _padded(text_mask)
         return Batch(
             torch.from_numpy(tokens).to(self._device),
             torch.from_numpy(labels).to(self._device),
+            torch.from_numpy(weights).to(self._device),
             text.to(self._device),
             (text_mask & torch.from_numpy(keep_text)[:, None].to(text_mask.device)).to(self._device),
-            controls.to(self._device),
-            (torch.arange(controls.shape[1]) < lengths[:, None]).to(self._device),
         )
 
 
-def _pad(rows: Tensor, multiple: int) -> Tensor:
-    """Zeros appended to dimension 1 up to a multiple."""
-    missing = -rows.shape[1] % multiple
+def _padded(rows: Tensor) -> Tensor:
+    """Zeros appended to dimension 1 until the memory is a multiple."""
+    missing = -(rows.shape[1] + MEMORY_OFFSET) % MEMORY_MULTIPLE
     return torch.cat((rows, rows.new_zeros(rows.shape[0], missing, *rows.shape[2:])), dim=1)
 
 

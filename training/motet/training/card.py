@@ -68,7 +68,8 @@ license: cc-by-sa-4.0
 ---
 # Motet default model
 
-Text to MIDI: a caption and the attributes read in it go in, REMI tokens come out. Encoder: all-MiniLM-L6-v2, frozen,
+Text to MIDI: a caption goes in; key, genres and players come out, then REMI tokens, with pitches relative to the key.
+What a caption states outright is forced (`motet.model.controls`). Encoder: all-MiniLM-L6-v2, frozen,
 not part of this folder. Decoder: {parameters / 1e6:.2f} M parameters ({config["layers"]} layers of width \
 {config["width"]}, {config["heads"]} query and {config["kv_heads"]} key-value heads, SwiGLU {config["hidden"]}, \
 vocabulary {len(checkpoint.tokenizer)}), {size_mb:.1f} MB in bfloat16. Weights version `{checkpoint.version}`.
@@ -82,16 +83,15 @@ and no jazz solos. Velocities come in eight steps, rhythm in twelfths of a beat.
 ## Training
 `motet corpus build`, then `motet train model CORPUS RUN --minutes {config["minutes"]:g}`: \
 {run["tokens_seen"] / 1e6:.1f} M tokens in {run["steps"]:,} steps on {config["device"]}, Muon for the matrices and \
-AdamW for the rest, captions dropped with probability {config["text_dropout"]:g}, control tokens with \
-{config["control_dropout"]:g}. Held-out loss on the validation split at the end: {run["held_out_loss"]:.3f} nats a
+AdamW for the rest, captions dropped with probability {config["text_dropout"]:g}, header tokens weighing \
+{config["header_weight"]:g} times. Held-out loss on the validation split at the end: {run["held_out_loss"]:.3f} nats a
 token.
 
 ## Measured
 `motet eval control CORPUS_DIR --captions {report.captions} --seed {report.seed}`: one sample a caption, no search, on
-captions of songs that were not trained on. Percentages, F1 times 100. **default** is the product's: the words, the
-attributes parsed from them, and tempo, meter and line-up locked while decoding. **not locked** leaves it to the model
-to follow the attributes; **words alone** leaves them out. **shuffled** holds the default's samples against other
-captions; **human** is the music that the captions describe. n counts the captions that state the attribute.
+captions of songs that were not trained on. Percentages, F1 times 100. **default** is the product's: the words, and what
+the parser reads in them as hard constraints; **words alone** leaves it to the model to follow the words. **shuffled**
+holds the default's samples against other captions; **human** is the music that the captions describe. n counts the captions that state the attribute.
 
 {report.table()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from motet.model.checkpoint import Checkpoint
-from motet.model.decoder import Decoder, Prompt, SamplingConfig
+from motet.model.controls import MAX_BARS, Controls
+from motet.model.decoder import Decoder, Prompt
 from motet.model.text import TextEncoder
 from motet.music.attributes import Attributes
 from motet.music.caption import parse_attributes
@@ -148,7 +149,7 @@ def _shuffled(count: int) -> NDArray[np.intp]:
 @torch.inference_mode()
 def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], text: TextEncoder) -> dict[str, float]:
     """Mean loss under each window's own caption, another window's, and none."""
-    collate = Collator(checkpoint.tokenizer, checkpoint.controls, text)
+    collate = Collator(checkpoint.tokenizer, text)
     captions = [shard.captions(window)[0] for window in windows]
     order = _shuffled(len(windows))
     conditions = {
@@ -160,55 +161,39 @@ def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], 
     for name, (chosen, keep) in conditions.items():
         total = count = 0.0
         for rows in np.array_split(np.arange(len(windows)), max(1, len(windows) // 8)):
-            kept = np.full(len(rows), keep)
             batch = collate(
                 [shard.tokens(windows[row]) for row in rows],
                 [chosen[row].text for row in rows],
-                [chosen[row].stated for row in rows],
                 [shard.meta(windows[row]).ends_piece for row in rows],
-                kept,
-                kept,
+                np.full(len(rows), keep),
             )
-            wanted = float((batch.labels != IGNORED).sum())
-            total += float(batch.loss(checkpoint.network)) * wanted
-            count += wanted
+            total += float(batch.losses(checkpoint.network).sum())
+            count += float((batch.labels != IGNORED).sum())
         losses[name] = total / count
     return losses
 
 
-def sample(
-    decoder: Decoder, prompts: Sequence[Prompt], bars: Sequence[int], *, seed: int, locked: bool, rows: int = 16
-) -> list[Score]:
-    """One plain sample a prompt, of the given lengths in bars, ``rows`` at a time; see ``SamplingConfig.locked``."""
-    scores: list[Score | None] = [None] * len(prompts)
-    for length in sorted(set(bars)):
-        chosen = [index for index, wanted in enumerate(bars) if wanted == length]
-        for start in range(0, len(chosen), rows):
-            group = chosen[start : start + rows]
-            batch = decoder.open(
-                [prompts[index] for index in group],
-                SamplingConfig(locked=locked),
-                seed=seed,
-                bars=length,
-                streams=np.array(group, np.int64),
-            )
-            batch.advance(length)
-            for row, index in enumerate(group):
-                scores[index] = batch.score(row)
-            done = sum(score is not None for score in scores)
-            sys.stderr.write(f"\rsampled {done} of {len(prompts)} ")
-            sys.stderr.flush()
+def sample(decoder: Decoder, prompts: Sequence[Prompt], *, seed: int, rows: int = 16) -> list[Score]:
+    """One plain sample a prompt, ``rows`` at a time, those of similar length together; prompt i draws from stream i."""
+    scores: dict[int, Score] = {}
+    order = sorted(range(len(prompts)), key=lambda index: prompts[index].controls.bars)
+    for start in range(0, len(order), rows):
+        group = order[start : start + rows]
+        batch = decoder.open([prompts[index] for index in group], seed=seed, streams=np.array(group, np.int64))
+        batch.advance(MAX_BARS)
+        scores |= {index: batch.score(row) for row, index in enumerate(group)}
+        sys.stderr.write(f"\rsampled {len(scores)} of {len(prompts)} ")
+        sys.stderr.flush()
     sys.stderr.write("\n")
-    return [score for score in scores if score is not None]
+    return [scores[index] for index in range(len(prompts))]
 
 
 def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, seed: int) -> ControlReport:
     """The whole report on the first ``captions`` windows of a split.
 
-    "default" is the product's: the words, the attributes that the parser reads in them, and tempo, meter and line-up
-    locked. "not locked" leaves it to the model to follow the attributes, "words alone" gives it the words only.
-    "shuffled" holds the default's samples against other windows' captions: the floor. "human" is the music that the
-    captions were written from: the ceiling of the describing side.
+    "default" is the product's: the words, and what the parser reads in them as hard constraints. "words alone" leaves
+    it to the model to follow the words. "shuffled" holds the default's samples against other windows' captions: the
+    floor. "human" is the music that the captions were written from: the ceiling of the describing side.
 
     Raises InvalidInputError below two captions, which leave nothing to shuffle, NotFoundError without that split.
     """
@@ -223,16 +208,15 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
     stated = [shard.captions(window)[0] for window in windows]
     asked = [caption.stated for caption in stated]
     bars = [shard.meta(window).bars for window in windows]
-    full = [
-        Prompt(caption.text, replace(parse_attributes(caption.text), bars=length))
-        for caption, length in zip(stated, bars, strict=True)
-    ]
-    words = [Prompt(caption.text, Attributes()) for caption in stated]
 
-    def sampled(prompts: Sequence[Prompt], *, locked: bool) -> list[Attributes]:
-        return [describe(score) for score in sample(decoder, prompts, bars, seed=seed, locked=locked)]
+    def sampled(attributes: Sequence[Attributes]) -> list[Attributes]:
+        prompts = [
+            Prompt(caption.text, Controls.of(known, bars=length))
+            for caption, known, length in zip(stated, attributes, bars, strict=True)
+        ]
+        return [describe(score) for score in sample(decoder, prompts, seed=seed)]
 
-    default = sampled(full, locked=True)
+    default = sampled([parse_attributes(caption.text) for caption in stated])
     human = [describe(checkpoint.tokenizer.decode(shard.tokens(window).tolist())) for window in windows]
     order = _shuffled(len(asked))
     return ControlReport(
@@ -241,8 +225,7 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
         loss=held_out_loss(checkpoint, shard, list(windows), text),
         columns={
             "default": rates(asked, default),
-            "not locked": rates(asked, sampled(full, locked=False)),
-            "words alone": rates(asked, sampled(words, locked=False)),
+            "words alone": rates(asked, sampled([Attributes()] * len(stated))),
             "shuffled": rates([asked[index] for index in order], default),
             "human": rates(asked, human),
         },

@@ -24,8 +24,6 @@ from torch import Tensor
 
 from motet.model import checkpoint
 from motet.model.config import MotetConfig
-from motet.model.control import ControlVocabulary, vocabulary
-from motet.model.grammar import Grammar
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.text import TextEncoder
 from motet.model.tokenizer import Tokenizer
@@ -55,7 +53,7 @@ class SupervisedConfig:
         warmup: share of the budget spent raising the rate.
         decay: share of the budget spent lowering it to zero at the end.
         text_dropout: probability that a row trains without its caption's words.
-        control_dropout: probability that a row trains without control tokens.
+        header_weight: weight of the header's tokens in the loss; of all others it is 1.
         checkpoint_minutes: time between snapshots.
         seed: of initial weights, order and dropout.
         device: "cpu", "cuda" or "mps".
@@ -75,13 +73,13 @@ class SupervisedConfig:
     warmup: float = 0.02
     decay: float = 0.3
     text_dropout: float = 0.1
-    control_dropout: float = 0.15
+    header_weight: float = 4.0
     checkpoint_minutes: float = 5.0
     seed: int = 0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("minutes", "muon_rate", "adam_rate", "checkpoint_minutes"):
+        for name in ("minutes", "muon_rate", "adam_rate", "header_weight", "checkpoint_minutes"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidInputError.of(name, "must be above 0 and finite", getattr(self, name))
         for name in ("width", "layers", "heads", "kv_heads", "hidden", "max_tokens"):
@@ -93,7 +91,7 @@ class SupervisedConfig:
             raise InvalidInputError.of("kv_heads", f"must divide the {self.heads} heads", self.kv_heads)
         if self.batch_tokens < 512:
             raise InvalidInputError.of("batch_tokens", "must be at least 512", self.batch_tokens)
-        for name in ("warmup", "decay", "text_dropout", "control_dropout"):
+        for name in ("warmup", "decay", "text_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InvalidInputError.of(name, "must be from 0 up to, not including, 1", getattr(self, name))
         if not 0 <= self.weight_decay < math.inf:
@@ -147,7 +145,6 @@ class Trainer:
             raise InvalidInputError.of("corpus", "must hold windows for validation", str(corpus))
         self.tokenizer = Tokenizer.load(corpus / "tokenizer")
         torch.manual_seed(config.seed)
-        grammar = Grammar(self.tokenizer)
         self.network = MotetForConditionalGeneration(
             MotetConfig(
                 vocab_size=len(self.tokenizer),
@@ -157,13 +154,11 @@ class Trainer:
                 kv_heads=config.kv_heads,
                 hidden=config.hidden,
                 max_tokens=config.max_tokens,
-                controls=vocabulary(self.tokenizer.tempos_bpm, [str(meter) for meter in grammar.meters]),
             )
         )
         self.network.to(config.device)  # type: ignore[arg-type]
         text = TextEncoder.load().to(config.device)
-        controls = ControlVocabulary(self.network.config.controls)
-        self._collate = Collator(self.tokenizer, controls, text, config.device)
+        self._collate = Collator(self.tokenizer, text, config.device, header_weight=config.header_weight)
         matrices = [weight for name, weight in self.network.named_parameters() if "layers" in name and weight.ndim == 2]
         chosen = {id(weight) for weight in matrices}
         rest = [weight for weight in self.network.parameters() if id(weight) not in chosen]
@@ -194,6 +189,7 @@ class Trainer:
         running: list[float] = []
         base = saved_at = reported_at = self.spent_s
         saved_step = self.steps
+        fell = self.progress > 1.0 - self.config.decay
         started = self._clock()
         while self.progress < 1.0:
             place, batch = next(batches)
@@ -210,8 +206,12 @@ class Trainer:
                 )
                 running.clear()
                 reported_at = self.spent_s
-            if self.spent_s - saved_at >= 60 * self.config.checkpoint_minutes:
+            falls = self.progress > 1.0 - self.config.decay and not fell
+            if falls or self.spent_s - saved_at >= 60 * self.config.checkpoint_minutes:
                 self.save()
+                if falls:
+                    snapshot.keep_plateau(self.run)
+                    fell = True
                 saved_at, saved_step = self.spent_s, self.steps
         if self.steps > saved_step:
             self.save()
@@ -219,7 +219,7 @@ class Trainer:
     def _gradients(self, batch: Batch) -> float:
         self.network.train()
         with torch.autocast(self.config.device, dtype=torch.bfloat16):
-            loss = batch.loss(self.network)
+            loss = batch.weighted_loss(self.network)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
@@ -260,10 +260,8 @@ class Trainer:
         return self._collate(
             [shard.tokens(int(window)) for window in windows],
             [caption.text for caption in captions],
-            [caption.stated for caption in captions],
             [shard.meta(int(window)).ends_piece for window in windows],
             everything if rng is None else rng.random(rows) >= self.config.text_dropout,
-            everything if rng is None else rng.random(rows) >= self.config.control_dropout,
         )
 
     @torch.inference_mode()
@@ -274,9 +272,8 @@ class Trainer:
         chosen = np.arange(min(windows, len(self.valid)))
         for rows in np.array_split(chosen, max(1, len(chosen) // 16)):
             batch = self.batch(self.valid, rows, None)
-            wanted = float((batch.labels != IGNORED).sum())
-            total += float(batch.loss(self.network)) * wanted
-            count += wanted
+            total += float(batch.losses(self.network).sum())
+            count += float((batch.labels != IGNORED).sum())
         return total / count
 
     def save(self) -> None:
@@ -313,12 +310,18 @@ class Trainer:
     def resume(self) -> bool:
         """Takes up an earlier run in the run folder; false when there is none.
 
+        With a longer budget than before, the run goes on from before its learning rates fell.
+
         Raises InvalidInputError when that run had other sizes, another seed or another tokenizer.
         """
         folder = snapshot.newest(self.run)
         if folder is None:
             return False
         record = json.loads((folder / snapshot.PROGRESS).read_text())
+        plateau = snapshot.plateau(self.run)
+        if plateau is not None and self.config.minutes > record["config"]["minutes"]:
+            folder = plateau
+            record = json.loads((folder / snapshot.PROGRESS).read_text())
         self._must_continue(folder, record["config"])
         weights = load_file(folder / snapshot.MODEL / checkpoint.WEIGHTS, device=self.config.device)
         self.network.load_state_dict(weights)

@@ -16,7 +16,7 @@ import numpy as np
 
 from motet.model.tokenizer import Tokenizer
 from motet.music.error import InvalidInputError
-from motet.training.corpus import harvest, manifest, mix, plan, report, shard, split
+from motet.training.corpus import harvest, label, manifest, mix, plan, report, shard, split
 from motet.training.corpus.config import BuildConfig
 from motet.training.corpus.harvest import Batch, Harvest
 from motet.training.corpus.manifest import Piece
@@ -56,7 +56,8 @@ def build(
         if tokenizer is None:
             progress(f"training a tokenizer of {config.vocabulary:,} tokens")
             sample = planned.sample(min(_TOKENIZER_WINDOWS, config.tokens // 100))
-            Tokenizer.train(harvest.sample_scores(sample, files, config), config.vocabulary).save(folder)
+            genres = sorted({genre for piece in pieces for genre in label.genres_of(piece)})
+            Tokenizer.train(harvest.sample_scores(sample, files, config), config.vocabulary, genres).save(folder)
         else:
             Tokenizer.load(tokenizer).save(folder)
         with _workers(config.processes) as cut_all:

@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--tokens", type=int, default=24_000_000, help="training tokens to draw (default %(default)s)")
     parser.add_argument("--held-out", type=int, default=600, help="windows of valid and of test (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all chance but the split (default %(default)s)")
-    parser.add_argument("--vocabulary", type=int, default=2048, help="size of the tokenizer (default %(default)s)")
+    parser.add_argument("--vocabulary", type=int, default=2560, help="size of the tokenizer (default %(default)s)")
     parser.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="use this tokenizer instead of training one")
     parser.add_argument("--processes", type=int, default=2, help="workers (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -19,6 +19,7 @@ class BuildConfig:
         seed: of all chance, except the split, which never changes.
         vocabulary: size of a tokenizer trained here.
         captions: wordings of each window.
+        infill_share: share of the training windows of which a part is given.
         processes: workers.
         mix: shares of the sources.
         window: how windows are cut.
@@ -27,8 +28,9 @@ class BuildConfig:
     tokens: int = 24_000_000
     held_out_windows: int = 600
     seed: int = 0
-    vocabulary: int = 2048
+    vocabulary: int = 2560
     captions: int = 3
+    infill_share: float = 0.2
     processes: int = 2
     mix: Mix = field(default_factory=Mix)
     window: WindowConfig = field(default_factory=WindowConfig)
@@ -37,5 +39,7 @@ class BuildConfig:
         for name, low in (("tokens", 1), ("held_out_windows", 0), ("seed", 0), ("captions", 1), ("processes", 1)):
             if getattr(self, name) < low:
                 raise InvalidInputError.of(name, f"must be at least {low}", getattr(self, name))
+        if not 0 <= self.infill_share <= 1:
+            raise InvalidInputError.of("infill_share", "must be from 0 to 1", self.infill_share)
         if not 0 < self.vocabulary <= 65_536:
             raise InvalidInputError.of("vocabulary", "must be from 1 to 65536", self.vocabulary)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from motet.model.header import Header
 from motet.model.tokenizer import Tokenizer
 from motet.music import midi
 from motet.music.error import MotetError
 from motet.music.score import Score
-from motet.training.corpus import caption_writer, label, mix, shard, split
+from motet.training.corpus import caption_writer, hole, label, mix, shard, split
 from motet.training.corpus.config import BuildConfig
 from motet.training.corpus.manifest import Piece
 from motet.training.corpus.plan import Task
@@ -71,21 +72,40 @@ def _cut_piece(task: Task, files: Path, tokenizer: Tokenizer, config: BuildConfi
         if window is None:
             cut.refused["windows too short, too sparse, or of changing tempo"] += 1
             continue
-        cut.records.append((task.split, _record(task.piece, window, rng, config)))
+        cut.records.append((task.split, _record(task, window, tokenizer, rng, config)))
 
 
 def _draw(cutter: Cutter, rng: np.random.Generator, tokenizer: Tokenizer, task: Task) -> Window | None:
+    def encode(score: Score, transposed: int) -> list[int]:
+        return tokenizer.encode(score, _header(task.piece, score, transposed))
+
     for _ in range(_ATTEMPTS):
-        window = cutter.draw(rng, tokenizer.encode, vary=task.split == "train", stretchable=task.piece.tempo_known)
+        window = cutter.draw(rng, encode, vary=task.split == "train", stretchable=task.piece.tempo_known)
         if window is not None:
             return window
     return None
 
 
-def _record(piece: Piece, window: Window, rng: np.random.Generator, config: BuildConfig) -> shard.Record:
+def _header(piece: Piece, score: Score, transposed: int) -> Header:
+    return Header.of(score, label.key_of(piece, score, transposed), label.genres_of(piece))
+
+
+def _record(
+    task: Task, window: Window, tokenizer: Tokenizer, rng: np.random.Generator, config: BuildConfig
+) -> shard.Record:
+    piece = task.piece
     attributes = label.window_attributes(piece, window)
+    tokens = list(window.tokens)
+    infill = False
+    if task.split == "train" and rng.random() < config.infill_share:
+        given, missing = hole.split(window.score, window.bars, rng)
+        if len(given) and len(missing):
+            header = _header(piece, window.score, window.transposed)
+            holed = tokenizer.encode(missing, header, given)
+            infill = len(holed) <= config.window.max_tokens
+            tokens = holed if infill else tokens
     return shard.Record(
-        tokens=np.array(window.tokens, np.uint16),
+        tokens=np.array(tokens, np.uint16),
         meta=shard.Meta(
             piece=piece.id,
             source=piece.source,
@@ -94,6 +114,7 @@ def _record(piece: Piece, window: Window, rng: np.random.Generator, config: Buil
             bars=window.bars,
             transposed=window.transposed,
             ends_piece=window.ends_piece,
+            infill=infill,
         ),
         attributes=attributes,
         captions=tuple(caption_writer.write(attributes, rng) for _ in range(config.captions)),
@@ -138,6 +159,6 @@ def sample_scores(tasks: Sequence[Task], files: Path, config: BuildConfig) -> It
         cutter = Cutter(score, config.window, lambda meter: True)
         rng = np.random.default_rng([config.seed, 99, zlib.crc32(task.piece.id.encode())])
         for _ in range(task.windows):
-            window = cutter.draw(rng, lambda _: [], vary=True, stretchable=task.piece.tempo_known)
+            window = cutter.draw(rng, lambda score, transposed: [], vary=True, stretchable=task.piece.tempo_known)
             if window is not None:
                 yield window.score

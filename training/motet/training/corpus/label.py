@@ -31,7 +31,7 @@ def window_attributes(piece: Piece, window: Window) -> Attributes:
     """
     score = window.score
     bpm = float(score.tempo_bpm[0]) if piece.tempo_known else None
-    found = window_key(piece, window)
+    found = key_of(piece, score, window.transposed)
     drums = bool((score.program == DRUMS).any())
     genres = genres_of(piece)
     return Attributes(
@@ -47,20 +47,19 @@ def window_attributes(piece: Piece, window: Window) -> Attributes:
     )
 
 
-_DECLARED_MARGIN = 0.12  # in correlation: a window may lean to the dominant or the relative key
-_CLEAR = 0.7
+_CLEAR = 0.7  # in correlation
 _CLEAR_MARGIN = 0.06
 
 
-def window_key(piece: Piece, window: Window) -> Key | None:
-    """The declared key, moved with the notes, unless another fits the window much better; else a clear key, or None."""
-    correlations = key.correlations(key.pitch_class_profile(window.score))
+def key_of(piece: Piece, score: Score, transposed: int) -> Key | None:
+    """The declared key, moved with the notes, unless another fits clearly better; else a clear key, or None."""
+    correlations = key.correlations(key.pitch_class_profile(score))
     if not np.isfinite(correlations).all() or not correlations.any():
         return None
     order = np.argsort(correlations)[::-1]
     if piece.key is not None:
-        declared = Key((piece.key.tonic + window.transposed) % 12, piece.key.mode)
-        if correlations[declared.index] >= correlations[order[0]] - _DECLARED_MARGIN:
+        declared = Key((piece.key.tonic + transposed) % 12, piece.key.mode)
+        if correlations[declared.index] >= correlations[order[0]] - _CLEAR_MARGIN:
             return declared
     best, second = float(correlations[order[0]]), float(correlations[order[1]])
     return Key.from_index(int(order[0])) if best >= _CLEAR and best - second >= _CLEAR_MARGIN else None

@@ -45,6 +45,7 @@ class Meta:
         bars: length.
         transposed: semitones.
         ends_piece: whether the piece ends with it.
+        infill: whether a part of it is given and the rest is to be written.
     """
 
     piece: str
@@ -54,6 +55,7 @@ class Meta:
     bars: int
     transposed: int
     ends_piece: bool
+    infill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def _line(record: Record) -> str:
         "bars": meta.bars,
         "transposed": meta.transposed,
         "ends_piece": meta.ends_piece,
+        "infill": meta.infill,
         "attributes": attributes_to_json(record.attributes),
         "captions": [[caption.text, attributes_to_json(caption.stated)] for caption in record.captions],
     }
@@ -221,4 +224,5 @@ class Shard:
             bars=row["bars"],
             transposed=row["transposed"],
             ends_piece=row["ends_piece"],
+            infill=row["infill"],
         )

@@ -9,18 +9,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.model.tokenizer import HIGHEST_PITCH, LOWEST_PITCH, snapped
 from motet.music.error import InvalidInputError
 from motet.music.meter import Meter
 from motet.music.score import DRUMS, Score
 
-Encode = Callable[[Score], list[int]]
+Encode = Callable[[Score, int], list[int]]
+"""From a window's score, and the semitones by which it was moved, to its token ids."""
 
-LOWEST_PITCH = 21
-HIGHEST_PITCH = 108
 TWINS: Mapping[int, int] = MappingProxyType({5: 4, 37: 36, 39: 38, 49: 48, 51: 50, 63: 62})
 """Second versions of one General MIDI sound (Electric Piano 2 ...) -> the first version."""
-STEPS_PER_QUARTER = 12
-"""Onsets are moved to this grid before bars are counted: sixteenths and triplets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class WindowConfig:
 
     bars: tuple[int, ...] = (4, 8, 8, 8, 12, 16)
     min_bars: int = 2
-    max_tokens: int = 512
+    max_tokens: int = 640
     max_programs: int = 8
     min_notes: int = 12
     max_empty_bars: int = 1
@@ -137,7 +135,7 @@ class Cutter:
 
         Args:
             rng: source of chance.
-            encode: score to token ids, without begin and end.
+            encode: gives the token ids, without begin and end.
             vary: whether to transpose and stretch.
             stretchable: whether the tempo may be changed.
         """
@@ -223,7 +221,7 @@ class Cutter:
         bars = int(onset_bar.max()) + 1
         while bars >= config.min_bars:
             kept = score.between(0, bars * bar_ticks)
-            tokens = encode(kept)
+            tokens = encode(kept, transposed)
             if len(tokens) <= config.max_tokens:
                 if len(kept) < config.min_notes:
                     return None
@@ -247,14 +245,6 @@ def without_twins(score: Score) -> Score:
     for program, twin in TWINS.items():
         table[program + 1] = twin
     return replace(score, program=table[score.program.astype(np.int64) + 1])
-
-
-def snapped(score: Score) -> Score:
-    """The score with onsets on the tokenizer's grid, counted from the bar line, so that none leaves its bar later."""
-    starts = score.bar_ticks()
-    start = starts[np.searchsorted(starts, score.onset, side="right") - 1]
-    step = score.ppq / STEPS_PER_QUARTER
-    return replace(score, onset=start + np.rint(np.rint((score.onset - start) / step) * step).astype(np.int64))
 
 
 def _mean_bpm(score: Score, length_ticks: int) -> float:

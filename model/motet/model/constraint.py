@@ -1,0 +1,148 @@
+"""Constraints: controls of several rows as masks over the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.model.controls import Controls
+from motet.model.grammar import Grammar, Parse, State
+from motet.model.header import PLAYERS
+from motet.music.tempo import TEMPO_WORDS
+
+ENTRY_BARS = 2
+"""Bars after which required players who have not played yet come in, before anybody else plays on."""
+
+
+class Constraints:
+    """Which tokens the controls of ``B`` rows leave open; nothing here can leave a row without any token.
+
+    Args:
+        grammar: the tables.
+        controls: of every row.
+        first_bars: [B] bars of the seed that come before a row's first bar.
+    """
+
+    def __init__(self, grammar: Grammar, controls: Sequence[Controls], first_bars: Sequence[int]) -> None:
+        rows = len(controls)
+        self._grammar = grammar
+        self._compliant = np.stack([_compliant(grammar, one) for one in controls])
+        self._required: NDArray[np.bool_] = np.zeros((rows, PLAYERS), np.bool_)
+        self._allowed: NDArray[np.bool_] = np.ones((rows, PLAYERS), np.bool_)
+        self._genres: NDArray[np.bool_] = np.zeros((rows, len(grammar.genres)), np.bool_)
+        self._scale = np.array([one.scale for one in controls])
+        self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)  # at which a row is finished
+        self._open: list[NDArray[np.bool_] | None] = []  # [bars, P] who may be written where
+        for row, (one, first) in enumerate(zip(controls, first_bars, strict=True)):
+            self._required[row, list(one.required)] = True
+            if one.allowed is not None:
+                self._allowed[row] = False
+                self._allowed[row, list(one.allowed)] = True
+            self._genres[row, [grammar.genres.index(name) for name in one.genres if name in grammar.genres]] = True
+            self.bars[row] = one.bars - first
+            cells = None
+            if one.seed is not None and not one.seed.continues:
+                cells = one.seed.open(one.seed.length_bars)[first:]
+                self.bars[row] = np.flatnonzero(cells.any(axis=1))[-1] + 1
+            self._open.append(cells)
+        self._playable: NDArray[np.bool_] = np.ones_like(self._compliant)  # by those whom the header names
+        self._settled: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # rows whose header is complete
+
+    def select(self, parents: NDArray[np.intp]) -> None:
+        """Row i takes over the constraints of row ``parents[i]``."""
+        for name in ("_compliant", "_required", "_allowed", "_genres", "_scale", "bars", "_playable", "_settled"):
+            setattr(self, name, getattr(self, name)[parents].copy())
+        self._open = [self._open[parent] for parent in parents]
+
+    def mask(self, parse: Parse) -> NDArray[np.bool_]:
+        """Mask [B, V] of tokens that every control leaves open to the rows where they stand."""
+        grammar = self._grammar
+        headed = parse.in_header
+        for row in np.flatnonzero(~headed & ~self._settled):
+            self._settle(row, parse)
+        mask = self._compliant & self._playable
+        for row in np.flatnonzero(headed):
+            mask[row] &= self._header(row, parse)
+        late = parse.bars > np.minimum(ENTRY_BARS, self.bars - 1)
+        waiting = self._required & ~parse.played & (late & ~headed)[:, None]
+        for row, cells in enumerate(self._open):
+            if cells is not None and not headed[row]:
+                here, after = _cell(cells, parse.bars[row] - 1), _cell(cells, parse.bars[row])
+                mask[row] &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
+                if not here.any() and parse.state[row] != State.FIRST_METER:
+                    mask[row] &= ~grammar.positions | grammar.starts_bar
+                if not after.any():
+                    mask[row] &= ~grammar.starts_bar | grammar.silent
+                waiting[row] &= here
+        for row in np.flatnonzero(waiting.any(axis=1)):
+            mask[row] &= grammar.silent | grammar.programs[:, waiting[row]].any(axis=1)
+            if parse.bars[row] >= self.bars[row]:
+                mask[row] &= ~grammar.starts_bar
+                mask[row, grammar.end_id] = False
+        return mask
+
+    def _settle(self, row: np.intp, parse: Parse) -> None:
+        """Once the header is complete, nobody else plays, and the scale of its key holds."""
+        self._playable[row] = self._grammar.played_by(parse.players[row] & self._allowed[row])
+        if self._scale[row]:
+            self._playable[row] &= self._grammar.in_scale[parse.key[row]]
+        self._settled[row] = True
+
+    def _header(self, row: np.intp, parse: Parse) -> NDArray[np.bool_]:
+        """Genres and players ascend and pass over none that is required; music follows when all are there."""
+        grammar = self._grammar
+        genre_due, genre_mask = _ascending(grammar.genre, parse.genres[row], self._genres[row])
+        player_due, player_mask = _ascending(grammar.player, parse.players[row], self._required[row])
+        mask = genre_mask & player_mask
+        mask &= (grammar.player < 0) | self._allowed[row][grammar.player]
+        if genre_due:
+            mask &= grammar.player < 0
+        if player_due:
+            mask &= ~grammar.starts_bar
+        playable = grammar.played_by(parse.players[row])
+        if self._scale[row] and parse.key[row] >= 0:
+            playable &= grammar.in_scale[parse.key[row]]
+        return mask & playable
+
+
+def _ascending(
+    stated: NDArray[np.int16], chosen: NDArray[np.bool_], required: NDArray[np.bool_]
+) -> tuple[bool, NDArray[np.bool_]]:
+    """Whether something required is still due, and the mask of tokens that come after all chosen and skip none due."""
+    due = np.flatnonzero(required & ~chosen)
+    last = np.flatnonzero(chosen)[-1] if chosen.any() else -1
+    mask = stated > last
+    if len(due):
+        mask &= stated <= due[0]
+    return len(due) > 0, (stated < 0) | mask
+
+
+def _cell(cells: NDArray[np.bool_], bar: int) -> NDArray[np.bool_]:
+    """Who may be written in a bar; nobody outside of the seed."""
+    return cells[bar] if 0 <= bar < len(cells) else np.zeros(PLAYERS, np.bool_)
+
+
+def _compliant(grammar: Grammar, controls: Controls) -> NDArray[np.bool_]:
+    """Mask [V] of tokens that state no other tempo, meter or key than what is asked for; seed music asks for its own."""
+    if controls.seed is not None:
+        score = controls.seed.score
+        controls = replace(controls, tempo_bpm=float(np.clip(score.tempo_bpm[0], 10, 400)), meter=score.meters[0])
+    mask = np.ones(len(grammar.meter), np.bool_)
+    tempos = np.unique(grammar.tempo_bpm[~np.isnan(grammar.tempo_bpm)])
+    if controls.tempo_bpm is not None:
+        wanted = tempos[[np.argmin(np.abs(np.log(tempos / controls.tempo_bpm)))]]
+    elif controls.tempo_word is not None:
+        low, high = TEMPO_WORDS[controls.tempo_word]
+        wanted = tempos[(tempos >= low) & (tempos <= high)]
+    else:
+        wanted = tempos
+    if len(wanted):
+        mask &= np.isnan(grammar.tempo_bpm) | np.isin(grammar.tempo_bpm, wanted)
+    if controls.meter is not None and controls.meter.in_quarters in grammar.meters:
+        mask &= (grammar.meter < 0) | (grammar.meter == grammar.meters.index(controls.meter.in_quarters))
+    if controls.key is not None:
+        mask &= (grammar.key < 0) | (grammar.key == controls.key.index)
+    return mask
