@@ -19,7 +19,7 @@ from motet.music.score import DRUMS
 from motet.music.tempo import TEMPO_WORDS
 from tests.tiny import GENRES, tiny_checkpoint, tiny_tokenizer
 
-BARS = 3
+BARS = 2
 PLAYERS = (0, 24, 33, 40, 73, 127, DRUM_PLAYER)
 
 
@@ -74,7 +74,7 @@ def violations(controls: Controls, batch, row: int) -> list[str]:
             found.append("tempo word")
     if controls.allowed is not None and not players <= set(controls.allowed):
         found.append("allowed")
-    full = batch.token_counts[row] >= 300
+    full = batch.token_counts[row] >= 150
     if not full and not set(controls.required) <= players:
         found.append("required")
     if not full and batch.bars_done[row] != controls.bars:
@@ -87,11 +87,11 @@ def violations(controls: Controls, batch, row: int) -> list[str]:
     return found
 
 
-@settings(max_examples=125, deadline=None)
-@given(controls=st.lists(random_controls(), min_size=8, max_size=8), seed=st.integers(0, 2**31))
+@settings(max_examples=40, deadline=None)
+@given(controls=st.lists(random_controls(), min_size=25, max_size=25), seed=st.integers(0, 2**31))
 def test_no_locked_thing_is_ever_violated(controls: list[Controls], seed: int) -> None:
-    """125 batches of 8 rows: 1,000 samples of a model that knows nothing."""
-    batch = decoder().open([Prompt("x", one) for one in controls], seed=seed, max_tokens=300)
+    """40 batches of 25 rows: 1,000 samples of a model that knows nothing."""
+    batch = decoder().open([Prompt("x", one) for one in controls], seed=seed, max_tokens=150)
     batch.advance(BARS)
     assert batch.finished.all()
     assert [violations(one, batch, row) for row, one in enumerate(controls)] == [[]] * len(controls)

@@ -86,7 +86,7 @@ def test_a_row_does_not_depend_on_its_company() -> None:
 
 
 def test_a_copy_shares_the_past_and_then_goes_its_own_way() -> None:
-    batch = opened(7)
+    batch = opened(9)
     batch.advance(1)
     assert not batch.finished.any()
     past = batch.tokens(0)
@@ -95,7 +95,7 @@ def test_a_copy_shares_the_past_and_then_goes_its_own_way() -> None:
     batch.advance(3)
     assert batch.tokens(0)[: len(past)].tolist() == batch.tokens(1)[: len(past)].tolist() == past.tolist()
     assert batch.tokens(0).tolist() != batch.tokens(1).tolist()
-    undisturbed = opened(7)
+    undisturbed = opened(9)
     undisturbed.advance(4)
     assert undisturbed.tokens(0).tolist() == batch.tokens(0).tolist()
     assert undisturbed.tokens(2).tolist() == batch.tokens(2).tolist()

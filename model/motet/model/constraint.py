@@ -11,10 +11,25 @@ from numpy.typing import NDArray
 from motet.model.controls import Controls
 from motet.model.grammar import Grammar, Parse, State
 from motet.model.header import PLAYERS
+from motet.music.error import InvalidInputError
 from motet.music.tempo import TEMPO_WORDS
 
 ENTRY_BARS = 2
 """Bars after which required players who have not played yet come in, before anybody else plays on."""
+
+
+_PER_ROW = ("_compliant", "_required", "_allowed", "_genres", "_scale", "_key", "bars", "_playable", "_settled")
+
+_NOTELESS = (
+    State.FIRST_BAR,
+    State.FIRST_METER,
+    State.FIRST_POSITION,
+    State.TEMPO,
+    State.BAR,
+    State.METER,
+    State.END,
+)
+"""States that a bar without notes goes through."""
 
 
 class Constraints:
@@ -34,6 +49,9 @@ class Constraints:
         self._allowed: NDArray[np.bool_] = np.ones((rows, PLAYERS), np.bool_)
         self._genres: NDArray[np.bool_] = np.zeros((rows, len(grammar.genres)), np.bool_)
         self._scale = np.array([one.scale for one in controls])
+        self._key = np.array([-1 if one.key is None else one.key.index for one in controls])
+        if not grammar.headed and (self._scale & (self._key < 0)).any():
+            raise InvalidInputError.of("scale", "needs a key with this model, which names none itself", None)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)  # at which a row is finished
         self._open: list[NDArray[np.bool_] | None] = []  # [bars, P] who may be written where
         for row, (one, first) in enumerate(zip(controls, first_bars, strict=True)):
@@ -53,7 +71,7 @@ class Constraints:
 
     def select(self, parents: NDArray[np.intp]) -> None:
         """Row i takes over the constraints of row ``parents[i]``."""
-        for name in ("_compliant", "_required", "_allowed", "_genres", "_scale", "bars", "_playable", "_settled"):
+        for name in _PER_ROW:
             setattr(self, name, getattr(self, name)[parents].copy())
         self._open = [self._open[parent] for parent in parents]
 
@@ -72,10 +90,9 @@ class Constraints:
             if cells is not None and not headed[row]:
                 here, after = _cell(cells, parse.bars[row] - 1), _cell(cells, parse.bars[row])
                 mask[row] &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
-                if not here.any() and parse.state[row] != State.FIRST_METER:
-                    mask[row] &= ~grammar.positions | grammar.starts_bar
-                if not after.any():
-                    mask[row] &= ~grammar.starts_bar | grammar.silent
+                # Where nobody may be written, no position may wait for a note.
+                waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
+                mask[row] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
                 waiting[row] &= here
         for row in np.flatnonzero(waiting.any(axis=1)):
             mask[row] &= grammar.silent | grammar.programs[:, waiting[row]].any(axis=1)
@@ -88,7 +105,8 @@ class Constraints:
         """Once the header is complete, nobody else plays, and the scale of its key holds."""
         self._playable[row] = self._grammar.played_by(parse.players[row] & self._allowed[row])
         if self._scale[row]:
-            self._playable[row] &= self._grammar.in_scale[parse.key[row]]
+            key = parse.key[row] if self._grammar.headed else self._key[row]
+            self._playable[row] &= self._grammar.in_scale[key]
         self._settled[row] = True
 
     def _header(self, row: np.intp, parse: Parse) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from motet.model.controls import Controls
 from motet.model.grammar import State
 from motet.model.header import Header
 from motet.model.seed import Seed
+from motet.model.text2midi.vocabulary import Vocabulary
 from motet.model.tokenizer import GIVEN, WRITE, Tokenizer, merged, snapped
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
@@ -36,7 +37,7 @@ class Prefix:
     first_bar: int = 0
 
     @classmethod
-    def of(cls, controls: Controls, tokenizer: Tokenizer, capacity: int) -> Prefix:
+    def of(cls, controls: Controls, tokenizer: Tokenizer | Vocabulary, capacity: int) -> Prefix:
         """The prefix that ``controls`` ask for, of at most six tenths of ``capacity`` tokens.
 
         Raises InvalidInputError when the music cannot be written, leaves nothing to write or does not fit.
@@ -45,6 +46,8 @@ class Prefix:
         if seed is None:
             return cls(tokens=np.zeros(0, np.int32))
         meter = seed.score.meters[0]
+        if not (seed.continues or tokenizer.fills):
+            raise InvalidInputError.of("seed", "can only be continued by this model, not filled", seed.bars)
         if not tokenizer.supports(meter):
             raise InvalidInputError.of("seed", "must have a time signature of the vocabulary", str(meter))
         if seed.continues and controls.bars <= seed.length_bars:
@@ -60,6 +63,11 @@ class Prefix:
         written = np.flatnonzero(seed.open(seed.length_bars).any(axis=1))
         hole = (int(written[0]), int(written[-1]) + 1) if len(written) else (seed.length_bars, seed.length_bars)
         header = _header(controls, seed)
+        cells = seed.open(max(controls.bars, seed.length_bars)).any(axis=0)
+        if not any(
+            cells[player] for player in header.players if controls.allowed is None or player in controls.allowed
+        ):
+            raise InvalidInputError.of("allowed", "must leave somebody to write for in the seed", controls.allowed)
         begins = tokenizer.encode_header(header)
         around = ([], []) if seed.continues else ([tokenizer.token(GIVEN)], [tokenizer.token(WRITE)])
         first, end = 0, seed.length_bars

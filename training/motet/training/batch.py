@@ -52,7 +52,7 @@ class Collator:
         tokenizer: for begin, end, padding and header tokens.
         text: the sentence encoder.
         device: where the batch goes.
-        header_weight: weight of the tokens of the header, which are few but decide most; of all others it is 1.
+        header_weight: weight of the header's tokens and of the tempo, which are few but decide most; else 1.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Collator:
     ) -> None:
         self._begin, self._end, self._pad = tokenizer.begin_id, tokenizer.end_id, tokenizer.pad_id
         self._text, self._device = text, device
-        kinds = [tokenizer.expansion(token)[:1] for token in range(len(tokenizer))]
-        in_header = [bool(kind) and kind[0].startswith(("Key_", "Genre_", "Player_")) for kind in kinds]
-        self._weights = np.where(in_header, header_weight, 1.0).astype(np.float32)
+        kinds = [{name.partition("_")[0] for name in tokenizer.expansion(token)} for token in range(len(tokenizer))]
+        decides = [bool(names & {"Key", "Genre", "Player", "Tempo"}) for names in kinds]
+        self._weights = np.where(decides, header_weight, 1.0).astype(np.float32)
 
     def __call__(
         self,

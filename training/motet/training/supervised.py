@@ -53,7 +53,7 @@ class SupervisedConfig:
         warmup: share of the budget spent raising the rate.
         decay: share of the budget spent lowering it to zero at the end.
         text_dropout: probability that a row trains without its caption's words.
-        header_weight: weight of the header's tokens in the loss; of all others it is 1.
+        header_weight: weight in the loss of the header's tokens and of the tempo; of all others it is 1.
         checkpoint_minutes: time between snapshots.
         seed: of initial weights, order and dropout.
         device: "cpu", "cuda" or "mps".
