@@ -9,6 +9,7 @@ import torch
 from motet.model import checkpoint
 from motet.model.checkpoint import Checkpoint
 from motet.model.config import MotetConfig
+from motet.model.network import attend
 from motet.music.error import InvalidInputError, NotFoundError
 from tests.tiny import tiny_checkpoint, tiny_folder, tiny_network, tiny_tokenizer
 
@@ -78,6 +79,18 @@ def test_the_words_matter() -> None:
     assert not torch.allclose(network(tokens, text + 1, mask), logits)
     nothing = torch.zeros_like(mask)
     torch.testing.assert_close(network(tokens, text + 1, nothing), network(tokens, text, nothing))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_in_training_equals_the_fused_kernel(causal: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 4, 7, 8, generator=generator)
+    keys, values = torch.randn(2, 2, 2, 7, 8, generator=generator)
+    mask = None if causal else torch.arange(7) < torch.tensor([[[[3]]], [[[7]]]])
+    fused = attend(query, keys, values, mask)
+    trained = attend(query.requires_grad_(), keys, values, mask)
+    assert trained.requires_grad
+    torch.testing.assert_close(trained, fused, atol=1e-6, rtol=1e-5)
 
 
 def test_a_checkpoint_comes_back_and_has_a_version(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ under rotary positions (arXiv 2104.09864), cross-attention to the memory, and Sw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
@@ -51,6 +52,40 @@ def rotate(states: Tensor, angles: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
+def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Grouped-query attention [B, H, T, C] of queries [B, H, T, C] to keys and values [B, G, S, C].
+
+    Args:
+        query: H is a multiple of G.
+        keys, values: shared by H / G query heads each.
+        mask: broadcastable to [B, 1, T, S], true where a position may be attended to; None is causal, with T = S.
+    """
+    batch, heads, length, channels = query.shape
+    groups, positions = keys.shape[1], keys.shape[2]
+    if query.device.type != "cpu" or not query.requires_grad:
+        return F.scaled_dot_product_attention(
+            query, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True
+        )
+    # In training on a CPU the fused kernel takes three times as long as these matrix products, which also stack the
+    # query heads of a group.
+    if mask is None:
+        mask = torch.ones(length, positions, dtype=torch.bool).tril()
+    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -math.inf)
+    stacked = query.reshape(batch, groups, -1, channels)
+    scores = (stacked @ keys.transpose(-1, -2)).view(batch, heads, length, positions) * channels**-0.5
+    shares = (scores + bias).softmax(-1)
+    return (shares.view(batch, groups, -1, positions) @ values).view(batch, heads, length, channels)
+
+
+class RMSNorm(nn.RMSNorm):
+    """RMSNorm whose weight follows the states under autocast: PyTorch has no fused kernel for mixed types."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., D] to [..., D]."""
+        normed: Tensor = F.rms_norm(states, self.normalized_shape, self.weight.to(states.dtype), self.eps)
+        return normed
+
+
 class SelfAttention(nn.Module):
     """Causal grouped-query attention with rotary positions."""
 
@@ -93,7 +128,7 @@ class CrossAttention(nn.Module):
         """Attended states [B, T, D]."""
         batch, length, _ = states.shape
         query = self.query(states).view(batch, length, self.heads, self.channels).transpose(1, 2)
-        attended = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, enable_gqa=True)
+        attended = attend(query, keys, values, mask)
         merged: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return merged
 
@@ -118,18 +153,18 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: MotetConfig) -> None:
         super().__init__()
-        self.self_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.self_norm = RMSNorm(config.width, eps=1e-6)
         self.self_attention = SelfAttention(config)
-        self.cross_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.cross_norm = RMSNorm(config.width, eps=1e-6)
         self.cross_attention = CrossAttention(config)
-        self.feed_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.feed_norm = RMSNorm(config.width, eps=1e-6)
         self.feed_forward = FeedForward(config)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, states: Tensor, angles: Tensor, memory: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Teacher-forced pass over whole sequences: states [B, T, D], angles [2, T, C/2]."""
         query, key, value = self.self_attention.project(self.self_norm(states), angles)
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        attended = attend(query, key, value)
         states = states + self.dropout(self.self_attention.merge(attended))
         states = states + self.dropout(self.cross_attention(self.cross_norm(states), *memory))
         result: Tensor = states + self.dropout(self.feed_forward(self.feed_norm(states)))
@@ -147,9 +182,9 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.null = nn.Parameter(torch.zeros(config.width))  # attention's resting place, all there is without words
         self.text = nn.Linear(config.text_width, config.width, bias=False)
-        self.memory_norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.memory_norm = RMSNorm(config.width, eps=1e-6)
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = RMSNorm(config.width, eps=1e-6)
         self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -241,9 +276,7 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
             keys, values = cache.keys[index], cache.values[index]
             keys[rows, :, positions] = key[:, :, 0]
             values[rows, :, positions] = value[:, :, 0]
-            attended = F.scaled_dot_product_attention(
-                query, keys[:, :, :length], values[:, :, :length], attn_mask=past, enable_gqa=True
-            )
+            attended = attend(query, keys[:, :, :length], values[:, :, :length], past)
             states = states + layer.self_attention.merge(attended)
             crossed = layer.cross_attention(
                 layer.cross_norm(states), memory.keys[index], memory.values[index], memory.mask
