@@ -63,9 +63,10 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = No
     batch, heads, length, channels = query.shape
     groups, positions = keys.shape[1], keys.shape[2]
     if query.device.type != "cpu" or not query.requires_grad:
-        return F.scaled_dot_product_attention(
+        fused: Tensor = F.scaled_dot_product_attention(
             query, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True
         )
+        return fused
     # In training on a CPU the fused kernel takes three times as long as these matrix products, which also stack the
     # query heads of a group.
     if mask is None:
@@ -74,7 +75,8 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = No
     stacked = query.reshape(batch, groups, -1, channels)
     scores = (stacked @ keys.transpose(-1, -2)).view(batch, heads, length, positions) * channels**-0.5
     shares = (scores + bias).softmax(-1)
-    return (shares.view(batch, groups, -1, positions) @ values).view(batch, heads, length, channels)
+    attended: Tensor = (shares.view(batch, groups, -1, positions) @ values).view(batch, heads, length, channels)
+    return attended
 
 
 class RMSNorm(nn.RMSNorm):
