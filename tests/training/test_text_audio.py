@@ -17,7 +17,7 @@ from motet.rewards.towers import Towers, TowersConfig
 from motet.training.corpus import caption_writer
 from motet.training.text_audio import Facts, TextAudioConfig, contrast, train
 from motet.training.text_audio_data import Clips, without_length
-from motet.training.text_audio_report import SWAPS, Share, calibrate, card, facts, measure, swapped
+from motet.training.text_audio_report import SWAPS, calibrate, card, facts, measure, swapped
 from tests.fakes import fake_embed
 
 SPECTRUM = SpectrumConfig(window_s=2.0, mels=32, tones=24, lowest_tone=48)
@@ -160,13 +160,6 @@ def test_the_report_has_every_figure_and_the_card_the_command(tmp_path: Path):
     assert "someone/folk" in text
     calibration = calibrate(fitted, clips(), encoder, lambda line: None)
     assert calibration(1.0) == 1.0
-
-
-def test_wilson_intervals():
-    low, high = Share(hits=8, n=10).interval
-    assert low == pytest.approx(0.490, abs=1e-3)
-    assert high == pytest.approx(0.943, abs=1e-3)
-    assert Share(hits=0, n=0).interval == (0.0, 1.0)
 
 
 def test_bad_settings_are_refused():

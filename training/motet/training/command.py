@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from motet.training import text_audio_command
+from motet.training.realism import command as realism_command
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,6 +49,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     control.add_argument("--seed", type=int, default=0)
     control.add_argument("--json", action="store_true", help="print JSON")
     control.set_defaults(run=eval_control)
+    realism_command.register(measures)
     text_audio_command.register_eval(measures)
 
 

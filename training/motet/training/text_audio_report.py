@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,38 +18,12 @@ from motet.music.key import Key
 from motet.rewards.text_audio import Calibration
 from motet.rewards.towers import Towers
 from motet.training.corpus import caption_writer
+from motet.training.share import Share
 from motet.training.text_audio import Facts
 from motet.training.text_audio_data import Clips, embed, soundfonts, without_length
 
 SWAPS = ("instruments", "drums", "tempo", "key_tonic", "key_mode", "meter", "genres", "moods")
 _TRIES = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """A share of ``n`` cases, with its 95 % Wilson interval (Wilson, JASA 22, 1927)."""
-
-    hits: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """hits / n; 0 when n is 0."""
-        return self.hits / self.n if self.n else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The bounds of the interval; 0 and 1 when n is 0."""
-        if not self.n:
-            return 0.0, 1.0
-        z2 = 1.959964**2
-        middle = (self.value + z2 / (2 * self.n)) / (1 + z2 / self.n)
-        half = math.sqrt(z2 * (self.value * (1 - self.value) + z2 / (4 * self.n)) / self.n) / (1 + z2 / self.n)
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"value": self.value, "n": self.n, "interval": list(self.interval)}
 
 
 @dataclass(frozen=True, kw_only=True)

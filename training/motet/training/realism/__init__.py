@@ -1,0 +1,1 @@
+"""How close the samples of a model are to human music of the same captions."""
