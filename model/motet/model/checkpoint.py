@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,11 @@ from transformers.utils.logging import disable_progress_bar
 
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
+from motet.model.text2midi import checkpoint as text2midi
+from motet.model.text2midi.config import MODEL_TYPE as TEXT2MIDI
+from motet.model.text2midi.network import Text2midi
+from motet.model.text2midi.text import CaptionEncoder
+from motet.model.text2midi.vocabulary import Vocabulary
 from motet.model.tokenizer import Tokenizer
 from motet.music.error import InvalidInputError, NotFoundError
 
@@ -34,12 +40,21 @@ class Checkpoint:
         version: first 12 hex digits of the weights' sha256.
         network: in float32, evaluation mode.
         tokenizer: of the same vocabulary.
+        captions: the caption encoder, where the folder holds one; None for the sentence encoder.
     """
 
     name: str
     version: str
-    network: MotetForConditionalGeneration
-    tokenizer: Tokenizer
+    network: MotetForConditionalGeneration | Text2midi
+    tokenizer: Tokenizer | Vocabulary
+    captions: CaptionEncoder | None = None
+
+    @property
+    def own(self) -> tuple[MotetForConditionalGeneration, Tokenizer]:
+        """Network and tokenizer of our own architecture, which can be trained; InvalidInputError for another."""
+        if not isinstance(self.network, MotetForConditionalGeneration) or not isinstance(self.tokenizer, Tokenizer):
+            raise InvalidInputError.of("model", "must be of Motet's own architecture", self.name)
+        return self.network, self.tokenizer
 
     @classmethod
     def load(cls, folder: Path | str | None = None) -> Checkpoint:
@@ -52,6 +67,12 @@ class Checkpoint:
         for name in ("config.json", "tokenizer.json", WEIGHTS):
             if not (path / name).is_file():
                 raise NotFoundError("MODEL_NOT_FOUND", f"model: no file {path / name}", {"path": str(path)})
+        name = DEFAULT_NAME if folder is None else path.resolve().name
+        with (path / WEIGHTS).open("rb") as file:
+            version = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        if _model_type(path) == TEXT2MIDI:
+            imported, vocabulary, captions = text2midi.load(path)
+            return cls(name=name, version=version, network=imported, tokenizer=vocabulary, captions=captions)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         tokenizer = Tokenizer.load(path)
         config = MotetConfig.from_pretrained(path, local_files_only=True)
@@ -63,12 +84,15 @@ class Checkpoint:
             path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
         network.train(False).requires_grad_(False)
-        return cls(
-            name=DEFAULT_NAME if folder is None else path.name,
-            version=hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest()[:12],
-            network=network,
-            tokenizer=tokenizer,
-        )
+        return cls(name=name, version=version, network=network, tokenizer=tokenizer)
+
+
+def _model_type(path: Path) -> object:
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidInputError.of("model", "config.json must hold JSON", str(path)) from error
+    return config.get("model_type") if isinstance(config, dict) else None
 
 
 def save(network: MotetForConditionalGeneration, tokenizer: Tokenizer, folder: Path, dtype: torch.dtype) -> None:

@@ -51,17 +51,20 @@ class Decoder:
 
     Args:
         checkpoint: the model.
-        text: the sentence encoder that the model was trained with.
+        text: the sentence encoder, for a model that was trained with one and does not bring its own.
     """
 
     def __init__(self, checkpoint: Checkpoint, text: TextEncoder | None = None) -> None:
         self.checkpoint = checkpoint
-        self.text = text or TextEncoder.load()
+        self.text = checkpoint.captions or text or TextEncoder.load()
         self.grammar = Grammar(checkpoint.tokenizer)
 
     @torch.inference_mode()
     def remember(self, captions: Sequence[str], worded: NDArray[np.bool_]) -> Memory:
         """The memory of each caption; where ``worded`` [B] is false, that of no words at all."""
+        if self.checkpoint.captions is not None:  # there is nothing in such a model for no words but an empty caption
+            spoken = [caption if said else "" for caption, said in zip(captions, worded, strict=True)]
+            return self.checkpoint.network.remember(*self.text.encode(spoken))
         states, mask = self.text.encode(captions)
         return self.checkpoint.network.remember(states, mask & torch.from_numpy(worded)[:, None])
 

@@ -5,6 +5,8 @@ TimeSig Position_0 Tempo``, then notes, positions and bars (``Bar TimeSig``) unt
 Velocity Duration`` or, for drums, ``Program PitchDrum Velocity``; a position needs a note. Beyond that order: positions
 rise inside a bar and stay below its length, the meter is kept, only players play, and the end comes only after the
 asked number of bars. A learned token is a run of these base tokens, allowed when the whole run is.
+
+A vocabulary without headers begins with the music: everybody may play, and pitches are as they sound.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.model.header import DRUM_PLAYER, PLAYERS
-from motet.model.tokenizer import METERS, Tokenizer
+from motet.model.text2midi.vocabulary import Vocabulary
+from motet.model.tokenizer import Tokenizer
 from motet.music.key import Key
-from motet.music.meter import Meter
 
 POSITIONS_PER_BEAT: Final = 12  # of the meter's denominator, as miditok counts
 
@@ -77,12 +79,21 @@ _FOLLOWERS: Final[dict[State, dict[str, State]]] = {
 }
 
 
-def _advance(state: State, name: str) -> State | None:
+def _followers(vocabulary: Tokenizer | Vocabulary) -> dict[State, dict[str, State]]:
+    result = dict(_FOLLOWERS)
+    if not vocabulary.headed:
+        result[State.BEGIN] = {"Bar": State.FIRST_BAR}
+    if vocabulary.timed_drums:
+        result[State.DRUM_PITCH] = {"Velocity": State.VELOCITY}
+    return result
+
+
+def _advance(followers: dict[State, dict[str, State]], state: State, name: str) -> State | None:
     """The state after one base token, or None where the token is not allowed."""
     kind, _, value = name.partition("_")
     if state is State.FIRST_METER and value != "0":  # the tempo holds from the first tick
         return None
-    after = _FOLLOWERS[state].get(kind)
+    after = followers[state].get(kind)
     return State.DRUM_PROGRAM if after is State.PROGRAM and value == "-1" else after
 
 
@@ -93,9 +104,11 @@ class Grammar:
     says who plays in a token, ``key``, ``genre``, ``player`` and ``meter`` [V] are what a token states, or -1.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer | Vocabulary) -> None:
         size = len(tokenizer)
-        self.meters = tuple(Meter(beats, bottom) for bottom, all_beats in METERS.items() for beats in all_beats)
+        followers = _followers(tokenizer)
+        self.headed = tokenizer.headed
+        self.meters = tokenizer.meters
         self.genres = tokenizer.genres
         self.end_id = tokenizer.end_id
         self.next_state: NDArray[np.int8] = np.full((len(State), size), -1, np.int8)
@@ -135,12 +148,13 @@ class Grammar:
             for state in State:
                 after: State | None = state
                 for name in names:
-                    after = _advance(after, name) if after is not None else None
+                    after = _advance(followers, after, name) if after is not None else None
                 self.next_state[state, token] = -1 if after is None else after
         self.silent: NDArray[np.bool_] = np.logical_not(self.programs.any(axis=1))  # tokens that begin no note
         self.positions: NDArray[np.bool_] = self.last_position >= 0
+        scales = [_scale(Key.from_index(index), relative=self.headed) for index in range(24)]
         self.in_scale: NDArray[np.bool_] = np.stack(  # [24, V] by ``Key.index``
-            [~np.delete(pitch_classes, SCALES[Key.from_index(index).mode], axis=1).any(axis=1) for index in range(24)]
+            [~np.delete(pitch_classes, scale, axis=1).any(axis=1) for scale in scales]
         )
         self.bar_positions: NDArray[np.int32] = np.array(
             [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
@@ -150,6 +164,12 @@ class Grammar:
         """Mask [..., V] of tokens in which nobody but ``players`` [..., P] plays."""
         strangers = (~players).astype(np.float32) @ self.programs.T.astype(np.float32)
         return np.asarray(strangers == 0)
+
+
+def _scale(key: Key, *, relative: bool) -> list[int]:
+    """The pitch classes of a key's scale, counted from its tonic if ``relative``."""
+    tonic = 0 if relative else key.tonic
+    return [(tonic + step) % 12 for step in SCALES[key.mode]]
 
 
 class Parse:
@@ -165,7 +185,7 @@ class Parse:
         self.state: NDArray[np.int8] = np.full(rows, State.BEGIN, np.int8)
         self.key: NDArray[np.int16] = np.full(rows, -1, np.int16)
         self.genres: NDArray[np.bool_] = np.zeros((rows, len(grammar.genres)), np.bool_)
-        self.players: NDArray[np.bool_] = np.zeros((rows, PLAYERS), np.bool_)
+        self.players: NDArray[np.bool_] = np.full((rows, PLAYERS), not grammar.headed)
         self.position: NDArray[np.int32] = np.full(rows, -1, np.int32)
         self.meter: NDArray[np.int16] = np.full(rows, -1, np.int16)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)
@@ -179,7 +199,7 @@ class Parse:
     @property
     def in_header(self) -> NDArray[np.bool_]:
         """[B] whether a row has not begun its first bar."""
-        return np.asarray(self.state <= State.PLAYER)
+        return np.asarray((self.state <= State.PLAYER) & self.grammar.headed)
 
     def allowed(self, may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mask [B, V] of tokens that may come next; ``may_end`` [B] says whether the end token is among them."""

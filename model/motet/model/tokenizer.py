@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import symusic  # type: ignore[import-untyped]
@@ -73,6 +73,13 @@ class Tokenizer:
     Build one with ``train`` or ``load``. Ids 0, 1, 2 are padding, begin and end of sequence; begin and end are left to
     the caller of ``encode`` and ``decode``.
     """
+
+    headed: ClassVar[bool] = True
+    """Whether sequences begin with a header, and pitches are relative to its key."""
+    timed_drums: ClassVar[bool] = False
+    """Whether drum strokes have durations."""
+    fills: ClassVar[bool] = True
+    """Whether sequences can hold music that is there already, to be added to."""
 
     def __init__(self, remi: REMI) -> None:
         self._remi = remi
@@ -143,10 +150,14 @@ class Tokenizer:
         half_step = 0.5 * math.log(tempos[1] / tempos[0])
         return abs(math.log(bpm / written_bpm)) <= 1.05 * half_step  # steps are rounded to 0.01 BPM
 
+    @property
+    def meters(self) -> tuple[Meter, ...]:
+        """The meters of the vocabulary."""
+        return tuple(Meter(beats, bottom) for bottom, all_beats in METERS.items() for beats in all_beats)
+
     def supports(self, meter: Meter) -> bool:
         """Whether the vocabulary can write this meter."""
-        written = meter.in_quarters
-        return written.numerator in METERS.get(written.denominator, ())
+        return meter.in_quarters in self.meters
 
     def expansion(self, token: int) -> tuple[str, ...]:
         """The base REMI tokens, such as ``("Position_12", "Program_0")``, that ``token`` stands for."""

@@ -90,7 +90,7 @@ def test_steps_with_a_cache_equal_one_pass(length: int) -> None:
     text = captions.encode(CAPTIONS)
     for steps in (1, 7, 40, length):
         tokens = torch.tensor([sequence(row, steps) for row in range(3)])
-        whole = network(tokens, *text)["logits"].numpy()
+        whole = network(tokens, *text).numpy()
         assert_near(whole, walk(length, "train", [0, 1, 2], steps))
 
 
@@ -98,7 +98,7 @@ def test_steps_with_a_cache_equal_one_pass(length: int) -> None:
 def test_one_pass_in_the_upstream_layout_is_cut_by_its_own_length() -> None:
     network, captions = parts(63, "upstream")
     tokens = torch.tensor([sequence(0, 21)])
-    last = network(tokens, *captions.encode(CAPTIONS[:1]))["logits"][0, -1]
+    last = network(tokens, *captions.encode(CAPTIONS[:1]))[0, -1]
     assert_near(last.numpy(), expected(63, "upstream", 0, 21)[-1])
 
 
@@ -107,7 +107,7 @@ def test_the_layouts_differ_and_the_words_matter() -> None:
     assert np.abs(train[30] - upstream[30]).max() > 0.05
     network, captions = parts(63, "train")
     tokens = torch.tensor([sequence(0, 5)] * 2)
-    logits = network(tokens, *captions.encode(CAPTIONS[:2]))["logits"]
+    logits = network(tokens, *captions.encode(CAPTIONS[:2]))
     assert (logits[0] - logits[1]).abs().max() > 0.05
 
 
@@ -118,7 +118,7 @@ def test_a_token_reaches_its_block_and_no_further_than_the_token_that_straddles_
     changed = tokens.clone()
     changed[0, 9] = 5
     text = captions.encode(CAPTIONS[:1])
-    moved = (network(tokens, *text)["logits"] - network(changed, *text)["logits"]).abs().amax(-1)[0]
+    moved = (network(tokens, *text) - network(changed, *text)).abs().amax(-1)[0]
     reached = torch.nonzero(moved > 1e-6)[:, 0].tolist()
     # Layer 1 carries the change to token 15, which straddles; layer 2 from there to the end of block 2, token 23.
     assert reached == list(range(9, 24))

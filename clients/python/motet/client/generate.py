@@ -42,7 +42,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_weights_option(parser)
     parser.add_argument("--temperature", type=float, metavar="T", help="of sampling, above 0 and at most 2")
     parser.add_argument("--top-p", type=float, metavar="P", help="of sampling, above 0 and at most 1")
-    parser.add_argument("--model", metavar="NAME", help="model to search with (default: the server's)")
+    parser.add_argument(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="model to search with (default: the server's); a checkpoint folder gets a private server for this call",
+    )
     parser.add_argument(
         "--results", type=int, metavar="N", help="write the N best, as FILE.mid, FILE-2.mid, … (default: 1)"
     )
@@ -70,7 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(path)
     if arguments.picture is not None:
         import motet.client.picture  # noqa: F401 (a missing package is told now, not after the search)
-    with connect(arguments.server) as client:
+    folder = model_folder(arguments)
+    if folder is not None:
+        arguments.model = None  # the private server's own
+    with connect(arguments.server, folder) as client:
         result, interrupted = search(client, arguments, weights)
         # The music first: nothing that fails later may lose it.
         for path, candidate in zip(numbered(arguments.output, len(result.candidates)), result.candidates, strict=True):
@@ -118,6 +125,14 @@ def search(
             if interruption.happened and error.code is grpc.StatusCode.CANCELLED:
                 raise KeyboardInterrupt from None  # stopped before there was anything to return
             raise
+
+
+def model_folder(arguments: argparse.Namespace) -> Path | None:
+    """The checkpoint folder that ``--model`` names, if it is one and no server is named."""
+    if arguments.model is None or arguments.server is not None:
+        return None
+    folder = Path(arguments.model)
+    return folder if (folder / "config.json").is_file() else None
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:

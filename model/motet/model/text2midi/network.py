@@ -37,7 +37,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, states: Tensor, length: int) -> Tensor:
         """[B, T, D] to [B, T, D] in blocks of ``length`` sub-steps, the first of which begins with the first token."""
-        batch, tokens, width = states.shape
+        return self.mix(self.to_qkv(states), length)
+
+    def mix(self, projected: Tensor, length: int) -> Tensor:
+        """What ``forward`` makes of queries, keys and values [B, T, 3 D]."""
+        batch, tokens, width = projected.shape[0], projected.shape[1], projected.shape[2] // 3
         length = min(length, tokens * self.heads)
         missing = -tokens * self.heads % length  # sub-steps of the last block that have no token yet
 
@@ -45,7 +49,7 @@ class SelfAttention(nn.Module):
             sub_steps = part.reshape(batch, tokens * self.heads, width // self.heads)
             return F.pad(sub_steps, (0, 0, 0, missing)).view(batch, -1, length, width // self.heads)
 
-        query, key, value = map(blocks, self.to_qkv(states).chunk(3, dim=-1))
+        query, key, value = map(blocks, projected.chunk(3, dim=-1))
         attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         whole = attended.flatten(1, 2)[:, : tokens * self.heads].reshape(batch, tokens, width)
         result: Tensor = self.to_out(whole)
@@ -148,10 +152,10 @@ class Text2midi(nn.Module):
             states = layer.finish(states, layer.self_attn(states, length), of_layer)
         return states
 
-    def forward(self, input_ids: Tensor, text: Tensor, text_mask: Tensor) -> dict[str, Tensor]:
+    def forward(self, input_ids: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """Teacher-forced logits [B, T, V]; T is at most ``max_tokens``. In layout "upstream" they depend on T."""
         length = self.config.max_tokens if self.config.layout == "train" else input_ids.shape[1]
-        return {"logits": self._logits(self._run(input_ids, length, self.remember(text, text_mask)))}
+        return self._logits(self._run(input_ids, length, self.remember(text, text_mask)))
 
     def allocate(self, rows: int, capacity: int) -> Cache:
         """An empty cache for ``rows`` sequences of at most ``capacity`` tokens.
@@ -163,6 +167,21 @@ class Text2midi(nn.Module):
             return Cache(tokens, tokens[..., :0])
         shape = (self.config.layers, rows, 1, capacity, self.config.width)
         return Cache(self.position.new_zeros(shape), self.position.new_zeros(shape))
+
+    def prefill(self, tokens: Tensor, row: int, cache: Cache, memory: Memory) -> None:
+        """Writes what ``cache`` keeps of a row's first tokens, [T]."""
+        if self.config.layout == "upstream":
+            cache.keys[0, row, 0, : len(tokens), 0] = tokens
+            return
+        memory = memory.take(torch.tensor([row], device=tokens.device))
+        states = self._embed(tokens)[None]
+        for index, layer in enumerate(self._stack):
+            projected = layer.self_attn.to_qkv(states)
+            _, key, value = projected[0].chunk(3, dim=-1)
+            cache.keys[index, row, 0, : len(tokens)] = key
+            cache.values[index, row, 0, : len(tokens)] = value
+            of_layer = (memory.keys[index], memory.values[index], memory.mask)
+            states = layer.finish(states, layer.self_attn.mix(projected, self.config.max_tokens), of_layer)
 
     def step(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory) -> Tensor:
         """Logits [B, V] after one more token a row, which ``cache`` keeps.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.model.header import Header
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.music.meter import Meter
-from motet.music.score import DEFAULT_BPM, DEFAULT_METER, Score
+from motet.music.score import DEFAULT_BPM, DEFAULT_METER, DRUMS, Score
 
 _T = TypeVar("_T")
 
@@ -46,6 +47,11 @@ class Vocabulary:
         names: base REMI tokens such as ``"Pitch_60"``; InvalidInputError for one of an unknown kind.
     """
 
+    headed: ClassVar[bool] = False
+    timed_drums: ClassVar[bool] = True
+    fills: ClassVar[bool] = False
+    genres: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, names: Sequence[str]) -> None:
         for name in names:
             kind, _, value = name.partition("_")
@@ -61,6 +67,8 @@ class Vocabulary:
         if not (self.meters and durations and self.tempos_bpm):
             raise InvalidInputError.of("vocabulary", "must hold meters, durations and tempi", len(names))
         self.positions_per_beat = max(int(steps) for _, _, steps in durations)
+        self._durations = {".".join(one): int(one[0]) + int(one[1]) / int(one[2]) for one in durations}  # beats
+        self._velocities = {value: float(value) for value in self._values("Velocity")}
         # The coarsest ticks that hold every position in every meter.
         self._ppq = self.positions_per_beat * max(4, *(meter.denominator for meter in self.meters)) // 4
 
@@ -120,6 +128,48 @@ class Vocabulary:
         """The one base token, such as ``("Position_12",)``, that ``token`` is."""
         return (self.names[token],)
 
+    def token(self, name: str) -> int:
+        """Id of a token such as ``"Bar_None"``; KeyError if there is none."""
+        return self._ids[name]
+
+    def encode_header(self, header: Header) -> list[int]:
+        """Nothing: there are no headers."""
+        return []
+
+    def encode_bars(self, score: Score, header: Header | None = None) -> list[int]:
+        """Token ids of a score's bars, in its first meter and tempo; pitches outside of the vocabulary are left out.
+
+        Args:
+            score: in a meter that the vocabulary supports.
+            header: of no effect.
+        """
+        meter = score.meters[0].in_quarters
+        beat = 4 * score.ppq / meter.denominator
+        where = np.rint(score.onset * self.positions_per_beat / beat).astype(np.int64)
+        per_bar = meter.numerator * self.positions_per_beat
+        bars = int(where.max()) // per_bar + 1 if len(score) else 1
+        notes: list[list[tuple[int, list[str]]]] = [[] for _ in range(bars)]
+        for note in np.lexsort((score.pitch, score.program, where)):
+            program = int(score.program[note])
+            pitch = f"{'PitchDrum' if program == DRUMS else 'Pitch'}_{score.pitch[note]}"
+            if pitch in self._ids:
+                velocity = _nearest(self._velocities, float(score.velocity[note]))
+                duration = _nearest(self._durations, float(score.duration[note]) / beat)
+                names = [f"Program_{program}", pitch, f"Velocity_{velocity}", f"Duration_{duration}"]
+                notes[where[note] // per_bar].append((int(where[note] % per_bar), names))
+        tempo = _nearest({value: float(value) for value in self._values("Tempo")}, float(score.tempo_bpm[0]))
+        names = []
+        for bar, in_bar in enumerate(notes):
+            names += ["Bar_None", f"TimeSig_{meter}"]
+            last = -1
+            if bar == 0:
+                names += ["Position_0", f"Tempo_{tempo}"]
+                last = 0
+            for position, of_note in in_bar:
+                names += ([] if position == last else [f"Position_{position}"]) + of_note
+                last = position
+        return [self._ids[name] for name in names]
+
     def decode(self, tokens: Sequence[int]) -> Score:
         """The score that ``tokens`` stand for; whatever is not a whole note, bar, tempo or meter is skipped.
 
@@ -167,6 +217,10 @@ class Vocabulary:
             meter_tick=meter_tick,
             meters=meters_in_order,
         )
+
+
+def _nearest(values: Mapping[str, float], wanted: float) -> str:
+    return min(values, key=lambda name: abs(values[name] - wanted))
 
 
 def _changes(values: dict[int, _T]) -> tuple[NDArray[np.int64], tuple[_T, ...]]:
