@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from motet.model.constraint import _compliant
@@ -66,7 +66,7 @@ def violations(controls: Controls, batch, row: int) -> list[str]:
         found.append("meter")
     if controls.tempo_bpm is not None:
         nearest = min(tokenizer.tempos_bpm, key=lambda bpm: abs(np.log(bpm / controls.tempo_bpm)))
-        if score.tempo_bpm.tolist() not in ([nearest], [controls.tempo_bpm]):
+        if not np.isclose(score.tempo_bpm[0], (nearest, controls.tempo_bpm), rtol=1e-5).any():
             found.append("tempo")
     elif controls.tempo_word is not None:
         low, high = TEMPO_WORDS[controls.tempo_word]
@@ -87,7 +87,7 @@ def violations(controls: Controls, batch, row: int) -> list[str]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, phases=[Phase.generate])  # a batch takes too long to shrink
 @given(controls=st.lists(random_controls(), min_size=25, max_size=25), seed=st.integers(0, 2**31))
 def test_no_locked_thing_is_ever_violated(controls: list[Controls], seed: int) -> None:
     """40 batches of 25 rows: 1,000 samples of a model that knows nothing."""

@@ -72,16 +72,6 @@ def test_the_card_says_what_was_trained_measured_and_on_what(exported: Path, run
         assert f"**{name.strip()}**" in text  # every column is explained
 
 
-def test_a_run_whose_parts_lie_in_its_folder_is_exported(
-    run: Path, corpus: Path, exported: Path, tmp_path: Path
-) -> None:
-    plain = tmp_path / "plain"
-    shutil.copytree(run / snapshot.FOLDER, plain)
-    export(plain, corpus, tmp_path / "out", captions=2)
-    assert (tmp_path / "out" / WEIGHTS).read_bytes() == (exported / WEIGHTS).read_bytes()
-    assert (tmp_path / "out" / "README.md").read_bytes() == (exported / "README.md").read_bytes()
-
-
 def test_an_earlier_checkpoint_is_replaced_as_a_whole_or_not_at_all(
     run: Path, corpus: Path, exported: Path, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ def scale_score(bars: int, meter: Meter = FOUR, *, lead_in: int = 0, drums: bool
     )
 
 
-def encode(score: Score) -> list[int]:
+def encode(score: Score, transposed: int) -> list[int]:
     return list(range(3 * len(score)))
 
 

@@ -286,7 +286,7 @@ class TestResuming:
         assert fresh.steps == 3
         trained.save()
         assert record(tmp_path)["steps"] == 4
-        assert {path.name for path in tmp_path.iterdir()} == {snapshot.FOLDER, LOG}
+        assert {path.name for path in tmp_path.iterdir()} == {snapshot.FOLDER, snapshot.PLATEAU, LOG}
 
     @pytest.mark.parametrize(
         ("name", "value"), [("width", 64), ("layers", 3), ("hidden", 64), ("seed", 5), ("batch_tokens", 1024)]

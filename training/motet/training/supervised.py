@@ -103,7 +103,9 @@ class SupervisedConfig:
 
     def rate(self, progress: float) -> float:
         """Factor on the learning rates at ``progress`` in [0, 1] of the budget: warmup, plateau, linear decay."""
-        return float(min(1.0, progress / self.warmup if self.warmup else 1.0, (1.0 - progress) / max(self.decay, 1e-9)))
+        rising = progress / self.warmup if self.warmup else 1.0
+        falling = (1.0 - progress) / self.decay if self.decay else float(progress < 1.0)
+        return min(1.0, rising, falling)
 
 
 class Place(NamedTuple):
