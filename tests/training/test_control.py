@@ -15,6 +15,7 @@ from motet.music.meter import Meter
 from motet.training import control
 from motet.training.control import MEASURES, ControlReport, Rate, held_out_loss, measure, rates
 from motet.training.corpus.shard import Shard
+from tests.model.text2midi.published import imported
 from tests.tiny import tiny_folder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -139,7 +140,7 @@ def test_the_table_is_markdown() -> None:
 
 def test_the_table_has_a_dash_where_nobody_asks() -> None:
     report = ControlReport(captions=1, seed=0, loss={}, columns={"one": rates([Attributes(drums=True)], [FULL])})
-    lines = {cells(line)[0]: cells(line)[1:] for line in report.table().splitlines()[2:-2]}
+    lines = {cells(line)[0]: cells(line)[1:] for line in report.table().splitlines()[2:]}
     assert lines["key (CK)"] == ["–", "0"]
     assert lines["drums on/off"] == ["100.0", "1"]
 
@@ -155,7 +156,7 @@ def test_shuffling_leaves_nobody_in_place(count: int) -> None:
 def checkpoint() -> Checkpoint:
     """The tiny one, which gives up after 160 tokens."""
     loaded = Checkpoint.load(tiny_folder())
-    loaded.network.config.max_tokens = 160
+    loaded.own[0].config.max_tokens = 160
     return loaded
 
 
@@ -203,6 +204,13 @@ class TestMeasure:
         for name in ("own caption", "no caption"):
             mean = np.average([losses[name] for losses in alone], weights=lengths)
             assert both[name] == pytest.approx(mean, rel=1e-4)
+
+    def test_an_imported_model_is_measured_without_held_out_losses(self, corpus: Path) -> None:
+        foreign = Checkpoint.load(imported(64, "train"))
+        report = measure(foreign, corpus, split="test", captions=6, seed=1)
+        assert report.loss == {}
+        assert "Held-out loss" not in report.table()
+        assert report.columns["human"]["time signature"].value == 1
 
     @pytest.mark.parametrize("captions", [-1, 0, 1])
     def test_one_caption_cannot_be_shuffled(self, checkpoint: Checkpoint, corpus: Path, captions: int) -> None:

@@ -50,6 +50,11 @@ class Checkpoint:
     captions: CaptionEncoder | None = None
 
     @property
+    def is_own(self) -> bool:
+        """Whether this is a model of our own architecture, and not an imported one."""
+        return isinstance(self.network, MotetForConditionalGeneration)
+
+    @property
     def own(self) -> tuple[MotetForConditionalGeneration, Tokenizer]:
         """Network and tokenizer of our own architecture, which can be trained; InvalidInputError for another."""
         if not isinstance(self.network, MotetForConditionalGeneration) or not isinstance(self.tokenizer, Tokenizer):

@@ -45,7 +45,7 @@ def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
     partial = out.with_name(f"{out.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        save(trained.network, trained.tokenizer, partial, torch.bfloat16)
+        save(*trained.own, partial, torch.bfloat16)
         shipped = Checkpoint.load(partial)
         report = measure(shipped, corpus, split="test", captions=captions, seed=0)
         (partial / "README.md").write_text(card(shipped, report, record, sources, partial), "utf-8")

@@ -21,6 +21,7 @@ from motet.model.checkpoint import Checkpoint
 from motet.model.controls import MAX_BARS, Controls
 from motet.model.decoder import Decoder, Prompt
 from motet.model.text import TextEncoder
+from motet.model.tokenizer import Tokenizer
 from motet.music.attributes import Attributes
 from motet.music.caption import parse_attributes
 from motet.music.describe import describe
@@ -120,7 +121,8 @@ class ControlReport:
     Args:
         captions: number of held-out captions.
         seed: of sampling.
-        loss: held-out loss by condition ("own caption", "shuffled captions", "no caption").
+        loss: held-out loss by condition ("own caption", "shuffled captions", "no caption"); empty for an imported
+            model.
         columns: rates by what was measured.
     """
 
@@ -137,8 +139,10 @@ class ControlReport:
             rates = [self.columns[name][measure] for name in names]
             cells = [f"{100 * rate.value:.1f}" if rate.count else "–" for rate in rates]
             lines.append(f"| {measure} | {' | '.join(cells)} | {self.columns[names[0]][measure].count} |")
-        losses = "; ".join(f"{name} {value:.3f}" for name, value in self.loss.items())
-        return "\n".join([*lines, "", f"Held-out loss, nats a token: {losses}."])
+        if self.loss:
+            losses = "; ".join(f"{name} {value:.3f}" for name, value in self.loss.items())
+            lines += ["", f"Held-out loss, nats a token: {losses}."]
+        return "\n".join(lines)
 
 
 def _shuffled(count: int) -> NDArray[np.intp]:
@@ -148,8 +152,9 @@ def _shuffled(count: int) -> NDArray[np.intp]:
 
 @torch.inference_mode()
 def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], text: TextEncoder) -> dict[str, float]:
-    """Mean loss under each window's own caption, another window's, and none."""
-    collate = Collator(checkpoint.tokenizer, text)
+    """Mean loss under each window's own caption, another window's, and none; a model of our own architecture alone."""
+    network, tokenizer = checkpoint.own
+    collate = Collator(tokenizer, text)
     captions = [shard.captions(window)[0] for window in windows]
     order = _shuffled(len(windows))
     conditions = {
@@ -167,7 +172,7 @@ def held_out_loss(checkpoint: Checkpoint, shard: Shard, windows: Sequence[int], 
                 [shard.meta(windows[row]).ends_piece for row in rows],
                 np.full(len(rows), keep),
             )
-            total += float(batch.losses(checkpoint.network).sum())
+            total += float(batch.losses(network).sum())
             count += float((batch.labels != IGNORED).sum())
         losses[name] = total / count
     return losses
@@ -217,12 +222,14 @@ def measure(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, 
         return [describe(score) for score in sample(decoder, prompts, seed=seed)]
 
     default = sampled([parse_attributes(caption.text) for caption in stated])
-    human = [describe(checkpoint.tokenizer.decode(shard.tokens(window).tolist())) for window in windows]
+    tokenizer = Tokenizer.load(corpus / "tokenizer")
+    human = [describe(tokenizer.decode(shard.tokens(window).tolist())) for window in windows]
     order = _shuffled(len(asked))
     return ControlReport(
         captions=len(asked),
         seed=seed,
-        loss=held_out_loss(checkpoint, shard, list(windows), text),
+        # Losses per token compare only between models of one vocabulary.
+        loss=held_out_loss(checkpoint, shard, list(windows), text) if checkpoint.is_own else {},
         columns={
             "default": rates(asked, default),
             "words alone": rates(asked, sampled([Attributes()] * len(stated))),

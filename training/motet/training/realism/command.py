@@ -31,6 +31,7 @@ def register(measures: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def evaluate(args: argparse.Namespace) -> int:
     """Prints the tables; draws the pictures if asked to."""
     from motet.model.checkpoint import Checkpoint
+    from motet.model.tokenizer import Tokenizer
     from motet.training.corpus.shard import Shard
     from motet.training.realism.comparison import compare, near_copies
     from motet.training.realism.material import gather
@@ -42,7 +43,7 @@ def evaluate(args: argparse.Namespace) -> int:
     train = Shard.open(args.corpus, "train")
     windows = len(train) if args.train_windows is None else min(args.train_windows, len(train))
     sys.stderr.write(f"looking for near-copies in {windows} training windows\n")
-    copies = near_copies(material, train, checkpoint.tokenizer, windows)
+    copies = near_copies(material, train, Tokenizer.load(args.corpus / "tokenizer"), windows)
     report = compare(
         material, copies, lambda window: train.meta(window).piece, training_windows=windows, seed=args.seed
     )

@@ -69,7 +69,8 @@ def gather(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, s
     """
     shard, others = Shard.open(corpus, split), Shard.open(corpus, "valid" if split == "test" else "test")
     windows = range(min(captions, len(shard)))
-    theirs = human(shard, windows, checkpoint.tokenizer)
+    tokenizer = Tokenizer.load(corpus / "tokenizer")
+    theirs = human(shard, windows, tokenizer)
     bars = [excerpt.bars for excerpt in theirs.excerpts]
     texts = [shard.captions(window)[0].text for window in windows]
     prompts = [
@@ -79,5 +80,5 @@ def gather(checkpoint: Checkpoint, corpus: Path, *, split: str, captions: int, s
     return Material(
         human=theirs,
         model=replace(theirs, excerpts=tuple(map(Excerpt, scores, bars))),
-        other=human(others, range(min(captions, len(others))), checkpoint.tokenizer),
+        other=human(others, range(min(captions, len(others))), tokenizer),
     )
