@@ -283,9 +283,16 @@ def test_typing_changes_no_word() -> None:
     assert len(set(typed)) > 20
     for one in typed:
         words = re.findall(r"[a-z]+", one.lower())
-        assert [
-            word for word in words if word not in ("with", "w", "and")
-        ] == ["a", "sad", "waltz", "piano", "violin", "in", "c", "minor"]
+        assert [word for word in words if word not in ("with", "w", "and")] == [
+            "a",
+            "sad",
+            "waltz",
+            "piano",
+            "violin",
+            "in",
+            "c",
+            "minor",
+        ]
     slipped = [typist.slip(text, rng) for _ in range(50)]
     assert all(abs(len(one) - len(text)) <= 1 for one in slipped)
     assert len(set(slipped)) > 5

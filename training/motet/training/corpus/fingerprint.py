@@ -41,7 +41,8 @@ def fingerprint(score: Score) -> Fingerprint:
     """
     if not len(score):
         return Fingerprint()
-    step = np.rint(score.onset * (STEPS_PER_QUARTER / score.ppq)).astype(np.int64)
+    # From the first note on: a shift by less than a step must not move notes onto other steps.
+    step = np.rint((score.onset - score.onset.min()) * (STEPS_PER_QUARTER / score.ppq)).astype(np.int64)
     pitch, program = score.pitch.astype(np.int64), score.program.astype(np.int64)
     drums = program == DRUMS
     return Fingerprint(_digest(step, pitch, program, drums), _sketch(step, pitch, score.track.astype(np.int64), drums))
@@ -51,7 +52,7 @@ def _digest(
     step: NDArray[np.int64], pitch: NDArray[np.int64], program: NDArray[np.int64], drums: NDArray[np.bool_]
 ) -> str:
     lowest = pitch[~drums].min() if not drums.all() else 0
-    notes = ((step - step.min()) * 128 + np.where(drums, pitch, pitch - lowest)) * 256 + program + 1
+    notes = (step * 128 + np.where(drums, pitch, pitch - lowest)) * 256 + program + 1
     return hashlib.sha256(np.unique(notes).astype("<i8").tobytes()).hexdigest()[:24]
 
 

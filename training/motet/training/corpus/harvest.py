@@ -12,13 +12,14 @@ import numpy as np
 
 from motet.model.header import Header
 from motet.model.tokenizer import Tokenizer
-from motet.music import midi
+from motet.music.attributes import Attributes
 from motet.music.error import MotetError
 from motet.music.score import Score
-from motet.training.corpus import caption_writer, hole, label, mix, shard, split
+from motet.training.corpus import caption_writer, hole, label, shard, split, truth
 from motet.training.corpus.config import BuildConfig
 from motet.training.corpus.manifest import Piece
 from motet.training.corpus.plan import Task
+from motet.training.corpus.survey import read_piece
 from motet.training.corpus.window import Cutter, Window
 
 _ATTEMPTS = 4
@@ -58,9 +59,6 @@ def _cut_piece(task: Task, files: Path, tokenizer: Tokenizer, config: BuildConfi
         score = read_piece(files, task.piece)
     except MotetError as error:
         cut.refused[f"pieces unreadable ({error.reason})"] += 1
-        return
-    if len(score) < mix.MIN_NOTES:
-        cut.refused[f"pieces with fewer than {mix.MIN_NOTES} notes once read"] += 1
         return
     cutter = Cutter(score, config.window, tokenizer.supports)
     if not len(cutter.start_bars):
@@ -113,24 +111,22 @@ def _record(
             start_bar=window.start_bar,
             bars=window.bars,
             transposed=window.transposed,
+            stretched=window.stretched,
             ends_piece=window.ends_piece,
             infill=infill,
         ),
         attributes=attributes,
-        captions=tuple(caption_writer.write(attributes, rng) for _ in range(config.captions)),
+        captions=_captions(piece, attributes, config.captions, rng),
     )
 
 
-def read_piece(files: Path, piece: Piece) -> Score:
-    """The score of a piece, without the tracks that are noise: the "Solo" of mma-synth plays random notes.
-
-    Raises InvalidInputError or NotFoundError for a file that cannot be read.
-    """
-    score = midi.read(files / piece.path, limits=midi.Limits(max_notes=200_000, max_tracks=mix.MAX_TRACKS))
-    if piece.source == "mma-synth":
-        noise = [index for index, name in enumerate(score.track_names) if name.startswith("Solo")]
-        score = score.select(~np.isin(score.track, noise))
-    return score
+def _captions(
+    piece: Piece, attributes: Attributes, count: int, rng: np.random.Generator
+) -> tuple[shard.StatedCaption, ...]:
+    """``count`` wordings, the first of them what is true of the piece's own caption, where that says anything."""
+    own = truth.true_part(piece.caption, attributes) if piece.caption else None
+    written = [caption_writer.write(attributes, rng) for _ in range(count if own is None else count - 1)]
+    return (*([] if own is None else [own]), *written)
 
 
 def batches(tasks: Sequence[Task], files: Path, tokenizer: Path, config: BuildConfig) -> Iterator[Batch]:
@@ -154,8 +150,6 @@ def sample_scores(tasks: Sequence[Task], files: Path, config: BuildConfig) -> It
             score = read_piece(files, task.piece)
         except MotetError:
             continue  # counted when its windows are cut
-        if len(score) < mix.MIN_NOTES:
-            continue
         cutter = Cutter(score, config.window, lambda meter: True)
         rng = np.random.default_rng([config.seed, 99, zlib.crc32(task.piece.id.encode())])
         for _ in range(task.windows):

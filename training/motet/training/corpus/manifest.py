@@ -43,6 +43,11 @@ class Piece:
         notes, tracks: counts.
         bars: estimated length in bars, at least 1.
         year: year of composition, the first of a range.
+        caption: a wording of somebody else's, "" when there is none; nothing vouches that it is true.
+        held_out: whether the collection sets the piece aside for testing.
+
+    Of a piece that no manifest describes, ``notes``, ``tracks``, ``bars`` and ``programs`` are 0 or empty until its
+    file is read (``motet.training.corpus.survey``).
     """
 
     id: str
@@ -61,9 +66,11 @@ class Piece:
     programs: tuple[int, ...] = ()
     has_drums: bool = False
     notes: int = 0
-    tracks: int = 1
-    bars: int = 1
+    tracks: int = 0
+    bars: int = 0
     year: int | None = None
+    caption: str = ""
+    held_out: bool = False
 
 
 def parse_key(text: str) -> Key | None:
@@ -87,7 +94,7 @@ def parse_piece(row: dict[str, Any]) -> Piece:
         if not isinstance(row.get(name), str) or not row[name]:
             raise InvalidInputError.of(f"manifest.{name}", "must be a non-empty string", row.get(name))
     path = row["path"]
-    if path.startswith("/") or "\\" in path or ".." in path.split("/"):
+    if leaves(path):
         raise InvalidInputError.of("manifest.path", "must stay inside the collection's folder", path)
     year = re.search(r"\d{4}", str(row.get("year", "")))
     return Piece(
@@ -113,11 +120,21 @@ def parse_piece(row: dict[str, Any]) -> Piece:
     )
 
 
+def leaves(path: str) -> bool:
+    """Whether a path, written with forward slashes, leads out of the folder that it is relative to."""
+    return path.startswith("/") or "\\" in path or ".." in path.split("/")
+
+
 def _tempo_known(row: dict[str, Any]) -> bool:
     if str(row.get("tempo_source") or "").startswith("default") or row.get("n_tempos") == 0:
         return False
     default = DEFAULT_BPM_OF_SOURCE.get(row["source"])
     return default is None or row.get("tempo") != default
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a manifest in ``folder``."""
+    return any((folder / name).is_file() for name in _MANIFEST_NAMES)
 
 
 def read(folder: Path) -> list[Piece]:
@@ -147,7 +164,7 @@ def _lines(folder: Path) -> Iterator[str]:
     for name in _MANIFEST_NAMES:
         path = folder / name
         if path.is_file():
-            with _open_text(path) as stream:
+            with open_text(path) as stream:
                 yield from (line for line in stream if line.strip())
             return
     raise NotFoundError(
@@ -157,7 +174,8 @@ def _lines(folder: Path) -> Iterator[str]:
     )
 
 
-def _open_text(path: Path) -> IO[str]:
+def open_text(path: Path) -> IO[str]:
+    """Opens a text file in UTF-8 for reading, unpacked if its name ends in .xz."""
     if path.suffix == ".xz":
         return lzma.open(path, "rt", encoding="utf-8")
     return path.open("rt", encoding="utf-8")

@@ -63,7 +63,8 @@ class Plan:
         return [tasks[index] for index in order]
 
     def _shares(self, name: split.Split) -> dict[str, float]:
-        return self._config.mix.of(list(self._pieces[name]))
+        pieces = self._pieces[name]
+        return self._config.mix.of({source: float(sum(piece.bars for piece in pieces[source])) for source in pieces})
 
     def _tasks(self, name: split.Split, counts: Mapping[str, int], *, stream: int) -> list[Task]:
         tasks: list[Task] = []

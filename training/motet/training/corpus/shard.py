@@ -44,6 +44,7 @@ class Meta:
         start_bar: bar of the piece, from 0.
         bars: length.
         transposed: semitones.
+        stretched: factor on the tempo.
         ends_piece: whether the piece ends with it.
         infill: whether a part of it is given and the rest is to be written.
     """
@@ -56,6 +57,7 @@ class Meta:
     transposed: int
     ends_piece: bool
     infill: bool = False
+    stretched: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ def _line(record: Record) -> str:
         "transposed": meta.transposed,
         "ends_piece": meta.ends_piece,
         "infill": meta.infill,
+        "stretched": round(meta.stretched, 3),
         "attributes": attributes_to_json(record.attributes),
         "captions": [[caption.text, attributes_to_json(caption.stated)] for caption in record.captions],
     }
@@ -225,4 +228,5 @@ class Shard:
             transposed=row["transposed"],
             ends_piece=row["ends_piece"],
             infill=row["infill"],
+            stretched=row.get("stretched", 1.0),
         )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
 from motet.music import instrument
 from motet.music.attributes import Attributes
-from motet.music.caption import parse_attributes
+from motet.music.caption import MAX_CHARACTERS, parse_attributes
 from motet.music.phrase import Words
 from motet.music.score import DRUMS
 from motet.music.signature import meter_of_form
 from motet.music.tempo import TEMPO_WORDS
+from motet.training.corpus.shard import StatedCaption
 from motet.training.corpus.window import TWINS
 
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
+_CHORDS: Final = re.compile(r"\b(?:chords?|progressions?)\b", re.IGNORECASE)
 _BOWED = frozenset({*range(40, 46), *range(48, 52)})
 _BRASS = frozenset(range(56, 64))
 
@@ -79,6 +84,21 @@ def read(text: str, known: Attributes) -> tuple[Attributes, list[str]]:
     ]
     false += [name for name in ("genres", "moods") if not set(getattr(parsed, name)) <= set(getattr(known, name))]
     return replace(parsed, instruments=programs), false
+
+
+def true_part(text: str, known: Attributes) -> StatedCaption | None:
+    """The sentences of somebody's caption that are true of the music, or None when they state nothing together.
+
+    Sentences about chords are left out: the parser does not judge them.
+    """
+    kept = [
+        sentence
+        for sentence in _SENTENCE.split(text.strip())
+        if sentence and not _CHORDS.search(sentence) and not read(sentence, known)[1]
+    ]
+    whole = " ".join(kept)[:MAX_CHARACTERS].strip()
+    stated, false = read(whole, known) if whole else (Attributes(), [])
+    return None if false or stated == Attributes() else StatedCaption(text=whole, stated=stated)
 
 
 def _fits(word: str, known: Attributes) -> bool:

@@ -80,6 +80,7 @@ class Window:
         bars: its length; the first and the last bar hold onsets.
         ends_piece: whether no note of the piece starts later.
         transposed: semitones by which pitched notes were moved.
+        stretched: factor by which the tempo was changed.
         tokens: ids of the score, without begin and end.
     """
 
@@ -88,6 +89,7 @@ class Window:
     bars: int
     ends_piece: bool
     transposed: int
+    stretched: float
     tokens: tuple[int, ...]
 
 
@@ -146,14 +148,16 @@ class Cutter:
         score = self.cut(start, bars)
         if score is None:
             return None
-        transposed = 0
+        transposed, stretched = 0, 1.0
         if vary:
             score, transposed = self._transpose(score, rng)
         if vary and stretchable and rng.random() < self._config.stretch_share:
             factor = 1.0 + rng.uniform(-self._config.stretch, self._config.stretch)
             bpm = float(np.clip(score.tempo_bpm[0] * factor, self._config.min_bpm, self._config.max_bpm))
+            stretched = bpm / float(score.tempo_bpm[0])
             score = replace(score, tempo_bpm=np.array([bpm]))
-        return self._fit(score, start, transposed, encode)
+        window = self._fit(score, start, transposed, encode)
+        return window if window is None else replace(window, stretched=stretched)
 
     def cut(self, start: int, bars: int) -> Score | None:
         """The notes of ``bars`` bars, or fewer, from bar ``start``, which becomes tick 0.
@@ -231,6 +235,7 @@ class Cutter:
                     bars=bars,
                     ends_piece=not self._onsets[start + bars :].any(),
                     transposed=transposed,
+                    stretched=1.0,
                     tokens=tuple(tokens),
                 )
             shrunk = min(bars - 1, int(bars * config.max_tokens / len(tokens)))
