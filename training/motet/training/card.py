@@ -81,7 +81,8 @@ continues well from bar to bar, and does not plan a whole song. It has heard no 
 and no jazz solos. Velocities come in eight steps, rhythm in twelfths of a beat.
 
 ## Training
-`motet corpus build`, then `motet train model CORPUS RUN --minutes {config["minutes"]:g}`: \
+`motet corpus build`, then `motet train model CORPUS RUN --minutes {config["minutes"]:g}\
+{" --from EARLIER" if config.get("start") else ""}`: \
 {run["tokens_seen"] / 1e6:.1f} M tokens in {run["steps"]:,} steps on {config["device"]}, Muon for the matrices and \
 AdamW for the rest, captions dropped with probability {config["text_dropout"]:g}, header tokens weighing \
 {config["header_weight"]:g} times. Held-out loss on the validation split at the end: {run["held_out_loss"]:.3f} nats a
@@ -91,7 +92,8 @@ token.
 `motet eval control CORPUS_DIR --captions {report.captions} --seed {report.seed}`: one sample a caption, no search, on
 captions of songs that were not trained on. Percentages, F1 times 100. **default** is the product's: the words, and what
 the parser reads in them as hard constraints; **words alone** leaves it to the model to follow the words. **shuffled**
-holds the default's samples against other captions; **human** is the music that the captions describe. n counts the captions that state the attribute.
+holds the default's samples against other captions; **human** is the music that the captions describe. n counts the
+captions that state the attribute.
 
 {report.table()}
 

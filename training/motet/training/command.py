@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     model.add_argument("--width", type=int, help="size of the residual stream")
     model.add_argument("--layers", type=int, help="decoder layers")
     model.add_argument("--seed", type=int, default=0, help="default %(default)s")
+    model.add_argument("--from", dest="start", metavar="FOLDER", help="checkpoint whose weights a new run starts from")
     model.set_defaults(run=train_model)
 
     export = targets.add_parser("export", help="turn a finished run into a checkpoint folder with a model card")

@@ -31,6 +31,7 @@ from motet.music.error import InvalidInputError
 from motet.training import snapshot
 from motet.training.batch import IGNORED, Batch, Collator, length_batches
 from motet.training.corpus.shard import Shard
+from motet.training.transfer import transfer
 
 LOG: Final = "log.jsonl"
 DEVICES: Final = ("cpu", "cuda", "mps")
@@ -57,6 +58,7 @@ class SupervisedConfig:
         checkpoint_minutes: time between snapshots.
         seed: of initial weights, order and dropout.
         device: "cpu", "cuda" or "mps".
+        start: checkpoint folder whose weights a new run starts from, see ``motet.training.transfer``; None for chance.
     """
 
     minutes: float
@@ -77,6 +79,7 @@ class SupervisedConfig:
     checkpoint_minutes: float = 5.0
     seed: int = 0
     device: str = "cpu"
+    start: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("minutes", "muon_rate", "adam_rate", "header_weight", "checkpoint_minutes"):
@@ -184,7 +187,9 @@ class Trainer:
 
         Raises FloatingPointError when the loss is no longer a number; the last snapshot stays.
         """
-        self.resume()
+        if not self.resume() and self.config.start is not None:
+            share = transfer(self.network, self.tokenizer, Path(self.config.start))
+            self._report(f"{100 * share:.0f} % of the weights start from {self.config.start}")
         sizes = sum(weight.numel() for weight in self.network.parameters())
         self._report(f"{sizes / 1e6:.2f} M parameters, {len(self.train)} windows, {self.config.device}")
         batches = self._batches()
