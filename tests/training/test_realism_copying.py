@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from motet.model.header import Header
 from motet.model.tokenizer import merged
 from motet.music.score import DRUMS, Score
 from motet.training.realism.copying import longest
@@ -123,7 +124,12 @@ def test_portions_do_not_matter() -> None:
 
 def test_tokens_are_read_as_the_tokenizer_decodes_them() -> None:
     tokenizer = tiny_tokenizer()
-    windows = [np.array(tokenizer.encode(random_score(seed)), np.uint16) for seed in range(12)]
+    encoded = [tokenizer.encode(random_score(seed)) for seed in range(12)]
+    for seed in range(12):  # some of the notes given, the rest to be written
+        score = random_score(seed)
+        given = np.random.default_rng(seed).random(len(score)) < 0.5
+        encoded.insert(2 * seed, tokenizer.encode(score.select(~given), Header.of(score), score.select(given)))
+    windows = [np.array(tokens, np.uint16) for tokens in encoded]
     read = TuneReader(tokenizer).read(windows)
     decoded = Tunes.of_scores([tokenizer.decode(window.tolist()) for window in windows])
     assert len(read) == len(decoded) > 100

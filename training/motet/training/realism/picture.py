@@ -28,6 +28,13 @@ _BINS: Final = 20
 _FAR_FROM: Final = 2.0  # times the floor
 _LOOKS: Final[tuple[dict[str, Any], ...]] = ({"fill": True, "color": _HUMAN}, {"color": _MODEL, "linewidth": 1.4})
 _DEGREES: Final = ("1", "♭2", "2", "♭3", "3", "4", "♯4", "5", "♭6", "6", "♭7", "7")
+_UNITS: Final = {
+    "interval": "semitones",
+    "place in the beat": "beats",
+    "place in the bar": "quarter",
+    "duration": "quarters",
+    "velocity": "MIDI velocity",
+}
 _LENGTHS: Final = ("1/16", "1/8", "1/4", "1/2", "1", "2", "4", "8", "16")
 _TICKS: Final[dict[str, dict[int, str]]] = {
     "degree": dict(enumerate(_DEGREES)),
@@ -89,6 +96,7 @@ def _notes(material: Material, report: RealismReport) -> Figure:
         shared, floor = report.overlaps[name][MODEL], report.overlaps[name][OTHER]
         far = 1 - shared > _FAR_FROM * (1 - floor)
         _title(panel, name, f"{100 * shared:.0f} ({100 * floor:.0f})", far=far)
+        panel.set_xlabel(_UNITS.get(name, ""), color=_SOFT, fontsize=7, labelpad=1)
         panel.set_xlim(low - 0.5, high - 0.5)
         ticks = {place: label for place, label in _TICKS[name].items() if low <= place < high}
         panel.set_xticks(list(ticks), list(ticks.values()), rotation=90 if name == "instrument" else 0)

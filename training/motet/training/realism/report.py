@@ -16,6 +16,7 @@ HUMAN: Final = "human"
 MODEL: Final = "model"
 OTHER: Final = "other songs"
 NOISE: Final = "noise"
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,15 @@ class RealismReport:
             statistics.fmean(row.distances[name] for row in self.traits.values() if not math.isnan(row.distances[name]))
             for name in names
         ]
-        return "Each trait: means, and Wasserstein-1 distance from human in human standard deviations.\n\n" + _markdown(
-            ("trait", "human", "model", *(f"W1 {name}" for name in names)),
-            [*rows, ("mean of all", "", "", *(_number(mean) for mean in means))],
+        beyond = {name: row.distances[MODEL] - row.distances[OTHER] for name, row in self.traits.items()}
+        furthest = sorted((name for name in beyond if beyond[name] > 0), key=lambda name: -beyond[name])[:_SHOWN]
+        return (
+            "Each trait: means, and Wasserstein-1 distance from human in human standard deviations.\n\n"
+            + _markdown(
+                ("trait", "human", "model", *(f"W1 {name}" for name in names)),
+                [*rows, ("mean of all", "", "", *(_number(mean) for mean in means))],
+            )
+            + f"\n\nFurthest beyond other songs: {', '.join(furthest) or 'none'}."
         )
 
     def _overlaps(self) -> str:

@@ -19,7 +19,9 @@ from motet.training.realism.excerpt import GRID
 
 _LONGEST_GAP: Final = 4095
 _BASE: Final = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
-_KINDS: Final = {name: index for index, name in enumerate(("", "Bar", "TimeSig", "Position", "Program", "Pitch"))}
+_KINDS: Final = {
+    name: index for index, name in enumerate(("", "Bar", "Write", "TimeSig", "Position", "Program", "Pitch"))
+}
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,15 @@ class TuneReader:
             for name in tokenizer.expansion(token):
                 kind, _, value = name.partition("_")
                 kinds.append(_KINDS.get(kind, 0))
-                values.append(_bar_length(value) if kind == "TimeSig" else int(value) if kinds[-1] > 2 else 0)
+                values.append(
+                    _bar_length(value) if kind == "TimeSig" else int(value) if kinds[-1] > _KINDS["TimeSig"] else 0
+                )
             bounds.append(len(kinds))
         self._kinds, self._values = np.array(kinds, np.int8), np.array(values, np.int64)
         self._starts, self._counts = np.array(bounds[:-1]), np.diff(bounds)
 
     def read(self, windows: Sequence[NDArray[np.uint16]]) -> Tunes:
-        """The tunes of windows of one meter each; the piece is the window's place in the list."""
+        """The tunes of windows of one meter each, given music and all; the piece is the window's place in the list."""
         tokens = np.concatenate([np.zeros(0, np.uint16), *windows])
         counts = self._counts[tokens]
         ends = np.cumsum(counts)
@@ -161,7 +165,9 @@ class TuneReader:
         meter = value[in_force("TimeSig")]
         length, unit = np.divmod(meter, 256)
         bars = np.cumsum(kind == _KINDS["Bar"])
-        before = np.concatenate([np.zeros(1, np.int64), bars])[np.searchsorted(window, window[note])]
+        # Bars are counted from the start of the window, and anew after the music that is given.
+        start = np.maximum(np.searchsorted(window, window[note]), in_force("Write"))
+        before = np.concatenate([np.zeros(1, np.int64), bars])[start]
         onset = (bars[note] - before - 1) * length + value[in_force("Position")] * unit
         return Tunes.of_notes(window[note], value[in_force("Program")], onset, value[note])
 
