@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from motet.client import command, generate, render, score
+from motet.client import command, connection, generate, render, score
 from motet.client.error import RequestError
 from motet.client.generate import parse_weights
 from motet.client.interruption import Interruption
@@ -209,6 +209,32 @@ def test_weights_are_read() -> None:
     for wrong in ("", "text", "text=", "=1", "text=x", "text=1,text=2"):
         with pytest.raises(RequestError, match="weights: must"):
             parse_weights(wrong)
+
+
+def test_a_folder_as_model_gets_a_server_of_its_own(
+    server: Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    started: list[list[str]] = []
+
+    class Private:
+        target = server.address
+
+        def __init__(self, options: list[str], **_: object) -> None:
+            started.append(options)
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(connection, "LocalServer", Private)
+    (tmp_path / "config.json").write_text("{}")
+    assert motet("generate", CAPTION, "-o", str(tmp_path / "x.mid"), "--model", str(tmp_path)) == 0
+    assert started == [["--model", str(tmp_path)]]
+    # A server that is named chooses among its own models.
+    assert motet("generate", CAPTION, "--model", str(tmp_path), "--server", server.address) != 0
+    assert len(started) == 1
 
 
 def test_a_local_server_that_cannot_start_says_why() -> None:
