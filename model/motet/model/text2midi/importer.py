@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Import:
         if self.encoder_is_random:
             return (
                 f"{measured}, that of a Xavier initialisation ({self.initial_std:.4g}): the encoder is random and was "
-                "never trained, so captions reach the decoder scrambled, though each in its own way"
+                "never trained, so that the decoder knows captions by random features alone"
             )
         return f"{measured}, not that of a Xavier initialisation ({self.initial_std:.4g}): a trained T5 encoder"
 
@@ -92,6 +93,7 @@ def import_checkpoint(
     for name in (WEIGHTS_IN, VOCABULARY_IN):
         if not (source / name).is_file():
             raise NotFoundError("MODEL_NOT_FOUND", f"source: no file {source / name}", {"path": str(source)})
+    folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInputError.of("folder", "must not exist yet, or be empty", str(folder))
     vocabulary = Vocabulary(read_vocabulary(source / VOCABULARY_IN))
@@ -111,12 +113,6 @@ def import_checkpoint(
     weights = _ours(published)
     _check_shapes(weights, config)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    config.save(folder)
-    vocabulary.save(folder)
-    tokenizer.save(str(folder / TEXT_TOKENIZER))
-    save_file(weights, folder / WEIGHTS_OUT, {"format": "pt"})
-    (folder / WEIGHTS_OUT).chmod(0o644)  # safetensors keeps its files private, a server may run as somebody else
     shared = weights[_SHARED]
     parameters = sum(tensor.numel() for tensor in weights.values())
     result = Import(
@@ -128,7 +124,18 @@ def import_checkpoint(
         initial_std=math.sqrt(2 / sum(shared.shape)),
         text_tokenizer_size=tokenizer.get_vocab_size(),
     )
-    (folder / "README.md").write_text(card(result), encoding="utf-8")
+    partial = folder.with_name(f"{folder.name}.part")  # what is cut short must not look like a checkpoint
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    config.save(partial)
+    vocabulary.save(partial)
+    tokenizer.save(str(partial / TEXT_TOKENIZER))
+    save_file(weights, partial / WEIGHTS_OUT, {"format": "pt"})
+    (partial / WEIGHTS_OUT).chmod(0o644)  # safetensors keeps its files private, a server may run as somebody else
+    (partial / "README.md").write_text(card(result), encoding="utf-8")
+    if folder.exists():
+        folder.rmdir()
+    partial.rename(folder)
     return result
 
 
