@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from motet.model.controls import Controls
 from motet.model.decoder import Batch, Decoder, Prompt
 from motet.model.header import DRUM_PLAYER
+from motet.model.prefix import Prefix
 from motet.model.seed import Seed
 from motet.music.error import InvalidInputError
 from motet.music.meter import Meter
@@ -136,3 +137,32 @@ def test_what_cannot_be_written_is_named() -> None:
         opened(Seed(score=replace(random_score(0), meters=(Meter(13, 16),))), bars=9)
     with pytest.raises(InvalidInputError, match="must fit"):
         opened(Seed(score=random_score(0, bars=60), players=(0,)), bars=60)
+
+
+def test_tracks_stay_and_held_notes_are_not_cut() -> None:
+    """Two hands on one program, a name each, and a note that is held over the hole."""
+    ticks = np.array([0, 0, 48, 96, 192])
+    score = Score(
+        ppq=24,
+        onset=ticks,
+        duration=np.array([384, 24, 24, 24, 24]),
+        pitch=np.array([60, 48, 50, 52, 53]),
+        velocity=np.full(5, 80, np.int16),
+        program=np.zeros(5, np.int16),
+        track=np.array([0, 1, 1, 1, 1]),
+        track_names=("right", "left"),
+    )
+    prefix = Prefix(seed=Seed(score=score, bars=(2, 2)), tokens=np.zeros(0, np.int32))
+    written = Score(
+        ppq=24,
+        onset=np.array([96, 120, 144, 150]),
+        duration=np.full(4, 12),
+        pitch=np.array([60, 60, 62, 40]),
+        velocity=np.full(4, 70, np.int16),
+        program=np.array([0, 73, 0, 73]),
+        track=np.array([0, 1, 0, 1]),
+    )
+    joined = prefix.joined(written)
+    assert joined.track_names == ("right", "left")
+    found = set(zip(joined.onset.tolist(), joined.pitch.tolist(), joined.track.tolist(), strict=True))
+    assert found == {(0, 60, 0), (0, 48, 1), (48, 50, 1), (192, 53, 1), (120, 60, 2), (144, 62, 0), (150, 40, 2)}

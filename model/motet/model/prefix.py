@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from motet.model.grammar import State
 from motet.model.header import Header
 from motet.model.seed import Seed
 from motet.model.text2midi.vocabulary import Vocabulary
-from motet.model.tokenizer import GIVEN, WRITE, Tokenizer, merged, snapped
+from motet.model.tokenizer import GIVEN, WRITE, Tokenizer, snapped
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
 
@@ -70,22 +71,30 @@ class Prefix:
             raise InvalidInputError.of("allowed", "must leave somebody to write for in the seed", controls.allowed)
         begins = tokenizer.encode_header(header)
         around = ([], []) if seed.continues else ([tokenizer.token(GIVEN)], [tokenizer.token(WRITE)])
-        first, end = 0, seed.length_bars
-        while True:
+        room = int(_SHARE * capacity)
+
+        def ids(first: int, end: int) -> list[int]:
             heard = music.between(first * seed.bar_ticks, end * seed.bar_ticks)
             bars = tokenizer.encode_bars(heard, header) if len(heard) else []
-            ids = [*begins, *around[0], *bars, *around[1]]
-            if len(ids) <= _SHARE * capacity:
-                return cls(seed=seed, tokens=np.array(ids, np.int32), header=len(begins), first_bar=first)
-            # What lies farther from the hole goes first.
-            if hole[0] - first >= end - hole[1] and first < hole[0] - seed.continues:
-                first += 1
-            elif end > hole[1]:
-                end -= 1
-            else:
-                raise InvalidInputError.of(
-                    "seed", f"must fit {int(_SHARE * capacity)} tokens; give fewer bars to fill", len(ids)
-                )
+            return [*begins, *around[0], *bars, *around[1]]
+
+        windows = _windows(hole, seed.length_bars, least=int(seed.continues))
+        if len(ids(*windows[0])) > room:
+            rule = f"must fit {room} tokens; give fewer bars to fill"
+            raise InvalidInputError.of("seed", rule, len(ids(*windows[0])))
+        # Upwards in steps that double, then between the last two: a long piece is never written whole.
+        reach = 1
+        while reach < len(windows) and len(ids(*windows[reach])) <= room:
+            reach *= 2
+        above = bisect_left(
+            range(len(windows)),
+            True,
+            lo=reach // 2,
+            hi=min(reach, len(windows)),
+            key=lambda index: len(ids(*windows[index])) > room,
+        )
+        first, end = windows[above - 1]
+        return cls(seed=seed, tokens=np.array(ids(first, end), np.int32), header=len(begins), first_bar=first)
 
     @property
     def fills(self) -> bool:
@@ -100,24 +109,67 @@ class Prefix:
         return State.NOTE if self.seed.continues else State.WRITE
 
     def joined(self, written: Score) -> Score:
-        """The seed's kept notes, untouched, and what was written: tempi and meter are the seed's.
+        """The seed's kept notes, untouched, and what was written: tempi, meter and tracks are the seed's.
+
+        A program that the seed does not play gets a track of its own. A written note that strikes a pitch anew while
+        it is held by a kept note of its track is left out: a MIDI file would end the kept one there.
 
         Args:
             written: the sampled bars alone, from tick 0.
         """
-        assert self.seed is not None
+        assert self.seed is not None  # noqa: S101 (only rows with a seed have something to join)
         seed = self.seed
         kept = seed.score if seed.continues else seed.kept
         start = (seed.length_bars if seed.continues else self.first_bar) * seed.bar_ticks
         scale = seed.score.ppq / written.ppq
-        return merged(
-            kept,
-            replace(
-                written,
-                onset=np.rint(written.onset * scale).astype(np.int64) + start,
-                duration=np.maximum(np.rint(written.duration * scale), 1).astype(np.int64),
-            ),
+        programs, first_notes = np.unique(seed.score.program, return_index=True)
+        tracks = dict(zip(programs.tolist(), seed.score.track[first_notes].tolist(), strict=True))
+        strangers = np.setdiff1d(written.program, programs).tolist()
+        tracks |= {program: int(seed.score.track.max()) + 1 + index for index, program in enumerate(strangers)}
+        added = replace(
+            written,
+            onset=np.rint(written.onset * scale).astype(np.int64) + start,
+            duration=np.maximum(np.rint(written.duration * scale), 1).astype(np.int64),
+            track=np.array([tracks[program] for program in written.program.tolist()], np.int16),
         )
+        added = added.select(~_struck_anew(kept, added))
+        columns = ("onset", "duration", "pitch", "velocity", "program", "track")
+        return replace(kept, **{name: np.concatenate((getattr(kept, name), getattr(added, name))) for name in columns})
+
+
+def _struck_anew(kept: Score, added: Score) -> NDArray[np.bool_]:
+    """[N] whether a kept note of the same track and pitch sounds where each added one begins."""
+    if not len(kept):
+        return np.zeros(len(added), np.bool_)
+
+    def places(score: Score) -> NDArray[np.int64]:
+        return (score.track.astype(np.int64) * 128 + score.pitch << 32) + score.onset
+
+    order = np.argsort(places(kept), kind="stable")
+    before = order[np.maximum(np.searchsorted(places(kept)[order], places(added), side="right") - 1, 0)]
+    same = (kept.track[before] == added.track) & (kept.pitch[before] == added.pitch)
+    sounds = (kept.onset[before] <= added.onset) & (kept.onset[before] + kept.duration[before] > added.onset)
+    return np.asarray(same & sounds)
+
+
+def _windows(hole: tuple[int, int], bars: int, least: int) -> list[tuple[int, int]]:
+    """Stretches [first, end) of bars around a hole, the longest last: what lies farther from the hole goes first.
+
+    Args:
+        hole: bars [first, end) that are always among them.
+        bars: of the whole piece.
+        least: bars before the hole that are always among them too.
+    """
+    first, end = 0, bars
+    windows = [(first, end)]
+    while True:
+        if hole[0] - first >= end - hole[1] and first < hole[0] - least:
+            first += 1
+        elif end > hole[1]:
+            end -= 1
+        else:
+            return windows[::-1]
+        windows.append((first, end))
 
 
 def _header(controls: Controls, seed: Seed) -> Header:
