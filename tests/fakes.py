@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.music.score import Score
+from motet.music.score import DRUMS, Score
 
 if TYPE_CHECKING:
     from motet.rewards.composite import Breakdown
@@ -146,6 +146,8 @@ class FakeBatch:
 class FakeDecoder:
     """The contract of ``motet.model.decoder.Decoder``; every token is a hash of (seed, stream, position, caption).
 
+    Of seed music it only counts the bars.
+
     Args:
         early_end_share: chance that a row ends after any bar.
         clock: moved by ``seconds_per_bar`` for every bar of every row.
@@ -171,10 +173,17 @@ class FakeDecoder:
         """Opens ``len(prompts)`` rows; row ``i`` starts with stream ``i``."""
         bars = prompts[0].controls.bars
         self.opened.append({"prompts": list(prompts), "seed": seed, "bars": bars, "max_tokens": max_tokens})
+        before = 0
+        music = prompts[0].controls.seed
+        if music is not None and music.continues:
+            before = music.length_bars
+        elif music is not None:
+            bars = (music.bars or (1, bars))[1]
         rows = []
         for stream, prompt in enumerate(prompts):
-            instruments = prompt.controls.required
-            rows.append(_Row(prompt.caption, int(instruments[0]) if instruments else 0, stream))
+            player = prompt.controls.required[0] if prompt.controls.required else 0
+            program = DRUMS if player == 128 else int(player)
+            rows.append(_Row(prompt.caption, program, stream, bars_done=before))
         return FakeBatch(self, rows, seed=seed, bars=bars, max_tokens=max_tokens)
 
 
@@ -231,6 +240,7 @@ class CountingReward:
         self.calls = 0
         self.scored = 0
         self.captions: list[str] = []
+        self.asked: list[Any] = []
         self.completes: list[bool] = []
 
     def score(self, scores: Sequence[Score], caption: Any, weights: Any, *, complete: bool) -> list[Breakdown]:
@@ -241,6 +251,7 @@ class CountingReward:
             raise self.error
         self.scored += len(scores)
         self.captions.append(caption.text)
+        self.asked.append(caption.attributes)
         self.completes.append(complete)
         if self.clock is not None:
             self.clock.advance(self.seconds_per_score * len(scores))

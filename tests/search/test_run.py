@@ -1,19 +1,26 @@
 import itertools
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from motet.music.error import CancelledError, InternalError
+from motet.model.seed import Seed
+from motet.music.caption import parse_attributes
+from motet.music.error import CancelledError, InternalError, InvalidInputError
+from motet.music.key import Key
+from motet.music.meter import Meter
 from motet.rewards.composite import Breakdown, Weights
+from motet.search.controls import SearchControls
 from motet.search.exploration import PLAIN_ROW
 from motet.search.request import SearchRequest
 from motet.search.result import Progress, SearchResult
 from motet.search.run import Searcher, StopReason
 from motet.search.tree import ROOT
 from tests.fakes import CountingReward, FakeClock, FakeDecoder
+from tests.tiny import random_score
 
 REQUEST = SearchRequest(caption="a slow waltz for piano", seed=7, candidates=8, bars=8, results=8)
 STRATEGIES = ("sample", "best_of_n", "population")
@@ -89,6 +96,75 @@ def test_everything_is_judged_against_the_original_caption() -> None:
     assert set(reward.captions) == {REQUEST.caption} == {result.arms[0]}
     assert reward.completes[0] is False
     assert reward.completes[-1] is True
+
+
+def test_controls_hold_on_every_arm_and_are_what_is_judged() -> None:
+    decoder, reward = FakeDecoder(), CountingReward()
+    controls = SearchControls(tempo_bpm=150.0, key=Key(2, "minor"), instruments=(73,), key_lock=True)
+    request = replace(REQUEST, caption="A waltz in C major. For piano.", controls=controls, guidance=2.0)
+    result = Searcher(decoder, reward).run(request)
+    assert len(result.arms) == 4
+    for prompt in decoder.opened[0]["prompts"]:
+        row = prompt.controls
+        assert (row.tempo_bpm, row.key, row.scale, row.required) == (150.0, Key(2, "minor"), True, (73,))
+        assert (row.bars, row.guidance) == (8, 2.0)
+    assert set(reward.captions) == {request.caption}
+    asked = result.plan.caption.attributes
+    assert all(attributes == asked for attributes in reward.asked)
+    assert (asked.tempo_bpm, asked.key, asked.instruments, asked.genres) == (150.0, Key(2, "minor"), (73,), ("waltz",))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_mutant_says_what_the_controls_settle(seed: int) -> None:
+    controls = SearchControls(tempo_bpm=150.0, key=Key(2, "minor"), meter=Meter(6, 8), instruments=(73,))
+    result = run(replace(REQUEST, caption="Some jazz. Make it sad.", controls=controls, seed=seed))
+    for text in result.arms:
+        stated = parse_attributes(text)
+        assert (stated.tempo_bpm, stated.key, stated.meter, stated.instruments) == (None, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("music", "written", "piece"),
+    [(Seed(score=random_score(0)), 8, 12), (Seed(score=random_score(0), bars=(2, 3)), 2, 4)],
+)
+def test_bars_are_counted_from_the_first_that_is_written(music: Seed, written: int, piece: int) -> None:
+    seen: list[Progress] = []
+    request = replace(REQUEST, bars=None, controls=SearchControls(seed=music))
+    result = run(request, on_progress=seen.append)
+    assert result.bars == written
+    assert all(progress.bars == written for progress in seen)
+    assert [progress.bars_done for progress in seen] == sorted(progress.bars_done for progress in seen)
+    assert (seen[0].bars_done, seen[-1].bars_done) == (2, written)
+    assert result.tree.bars.max() == written
+    assert {candidate.bars for candidate in result.candidates} == {piece}
+
+
+class Narrow:
+    """A vocabulary of few tempi and one meter."""
+
+    tempos_bpm = (60.0, 120.0, 240.0)
+
+    def stands_for(self, written_bpm: float, bpm: float) -> bool:
+        return abs(written_bpm - bpm) < 30
+
+    def supports(self, meter: Meter) -> bool:
+        return meter == Meter(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("controls", "line"),
+    [
+        (SearchControls(tempo_bpm=20.0), "tempo_bpm: must be from 60 to 240 for this model (received 20.0)"),
+        (SearchControls(meter=Meter(11, 8)), "meter: must be one that this model can write, such as 4/4"),
+    ],
+)
+def test_what_the_model_cannot_write_is_refused_before_anything_is_decoded(controls: SearchControls, line: str) -> None:
+    decoder = FakeDecoder()
+    searcher = Searcher(decoder, CountingReward(), vocabulary=Narrow())
+    searcher.run(replace(REQUEST, bars=1, controls=SearchControls(tempo_bpm=125.0, meter=Meter(4, 4))))
+    with pytest.raises(InvalidInputError, match=f"^{re.escape(line)}"):
+        searcher.run(replace(REQUEST, controls=controls))
+    assert len(decoder.opened) == 1
 
 
 def test_the_original_keeps_half_of_the_rows_and_the_first() -> None:

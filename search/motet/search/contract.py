@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.music.caption import Caption
+from motet.music.meter import Meter
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown, Weights
 from motet.search.result import Progress
@@ -38,7 +39,7 @@ class Rows(Protocol):
 
     @property
     def bars_done(self) -> NDArray[np.int64]:
-        """[B] bars of each row."""
+        """[B] bars of each row, those of a seed before them included."""
         ...
 
     @property
@@ -72,6 +73,23 @@ class Sampler(Protocol):
 
     def open(self, prompts: Sequence[Prompt], *, seed: int) -> Rows:
         """Opens one row per prompt; row ``i`` draws from random stream ``i``."""
+        ...
+
+
+class Vocabulary(Protocol):
+    """What a model can write (``motet.model.tokenizer.Tokenizer``)."""
+
+    @property
+    def tempos_bpm(self) -> tuple[float, ...]:
+        """Its tempi, ascending, in quarter notes a minute."""
+        ...
+
+    def stands_for(self, written_bpm: float, bpm: float) -> bool:
+        """Whether a piece at ``bpm`` may be written with the tempo ``written_bpm``."""
+        ...
+
+    def supports(self, meter: Meter) -> bool:
+        """Whether it can write a time signature."""
         ...
 
 

@@ -51,7 +51,8 @@ class Exploration:
         reward: judges against ``caption``, whatever the arm.
         caption: the original.
         weights: of the reward terms.
-        bars: length asked for.
+        bars: how many are written.
+        first_bar: bars that stand before them.
         budget: when to stop.
         on_progress: told after every chunk and every scoring.
         term_names: of the reward, the columns of the tree.
@@ -66,6 +67,7 @@ class Exploration:
         caption: Caption,
         weights: Weights,
         bars: int,
+        first_bar: int = 0,
         budget: Budget,
         on_progress: OnProgress,
         term_names: Sequence[str],
@@ -76,6 +78,7 @@ class Exploration:
         self._caption = caption
         self._weights = weights
         self.bars = bars
+        self._first_bar = first_bar
         self._budget = budget
         self._on_progress = on_progress
         # Each call of `advance` that adds a node moves a row by part of a bar or more; the last one may be interrupted.
@@ -105,9 +108,13 @@ class Exploration:
 
     @property
     def bars_done(self) -> int:
-        """Bars that every unfinished row has reached; the asked length when all have ended."""
-        unfinished = self._rows.bars_done[~self._rows.finished]
+        """Bars that every unfinished row has written; the asked length when all have ended."""
+        unfinished = self._bars_written[~self._rows.finished]
         return int(unfinished.min()) if len(unfinished) else self.bars
+
+    @property
+    def _bars_written(self) -> NDArray[np.int64]:
+        return np.maximum(self._rows.bars_done - self._first_bar, 0)
 
     @property
     def protected(self) -> NDArray[np.bool_]:
@@ -127,7 +134,7 @@ class Exploration:
         unscored = not self.pieces()
         self._rows.advance(bars, lambda: self._budget.stop(reserved=unscored) is not None)
         after = self._rows.token_counts
-        bars_done, finished = self._rows.bars_done, self._rows.finished
+        bars_done, finished = self._bars_written, self._rows.finished
         for row in np.flatnonzero(after > before).tolist():
             self._nodes[row] = self.tree.add(
                 parent=self._nodes[row],

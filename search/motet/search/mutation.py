@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from motet.music import caption as captions
+from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.tempo import TEMPO_WORDS
 from motet.search import prior
@@ -171,20 +172,25 @@ MUTATORS: tuple[Mutator, ...] = (state_tempo, state_key, state_meter, state_inst
 _ATTEMPTS = 12
 
 
-def mutate(caption: Caption, count: int, *, seed: int) -> tuple[Caption, ...]:
+Settled = Callable[[Attributes], Attributes]
+"""What holds for a piece whose words state the given attributes."""
+
+
+def mutate(caption: Caption, count: int, *, seed: int, settled: Settled = lambda stated: stated) -> tuple[Caption, ...]:
     """Up to ``count`` different mutants of a caption, each admitted by the gate; fewer when it admits no more.
 
     Args:
         caption: the original.
         count: how many are wanted, >= 0.
         seed: 0 or more; the same caption, count and seed give the same mutants.
+        settled: adds what holds whatever the words say, so that no mutant states something else.
     """
     random = np.random.default_rng([seed, 1])
     mutants: dict[str, Caption] = {}
     for _ in range(_ATTEMPTS * count):
         if len(mutants) == count:
             break
-        text = _rewrite(caption, random)
+        text = _rewrite(caption, random, settled)
         if text != caption.text and text not in mutants and len(text) <= captions.MAX_CHARACTERS:
             mutant = captions.parse(text)
             if admits(caption, mutant):
@@ -192,11 +198,15 @@ def mutate(caption: Caption, count: int, *, seed: int) -> tuple[Caption, ...]:
     return tuple(mutants.values())
 
 
-def _rewrite(caption: Caption, random: np.random.Generator) -> str:
+def _rewrite(caption: Caption, random: np.random.Generator, settled: Settled) -> str:
     """Applies each mutator with even odds."""
-    current = caption
+
+    def read(text: str) -> Caption:
+        return Caption(text, settled(captions.parse_attributes(text)))
+
+    current = read(caption.text)
     for mutator, applied in zip(MUTATORS, random.random(len(MUTATORS)) < 0.5, strict=True):
         text = mutator(current, random) if applied else None
         if text is not None and len(text) <= captions.MAX_CHARACTERS:
-            current = captions.parse(text)
+            current = read(text)
     return current.text

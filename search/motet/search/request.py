@@ -13,6 +13,7 @@ from motet.music.score import DEFAULT_BPM, DEFAULT_METER
 from motet.music.tempo import TEMPO_WORDS
 from motet.rewards.composite import Weights
 from motet.search import strategy
+from motet.search.controls import SearchControls
 
 MAX_CANDIDATES = 64
 MAX_BARS = 64
@@ -35,9 +36,11 @@ class SearchRequest:
         seed: 0 to 2**63 - 1; None lets the search choose one and report it.
         strategy: name of an entry point of the group ``motet.strategies``.
         candidates: pieces decoded side by side, 1 to 64; the strategy ``sample`` uses one.
-        bars: length, 1 to 64; None takes it from the caption, else 8.
+        bars: how many to write, 1 to 64; None takes it from the caption, else 8. Absent where a seed is filled.
+        controls: what holds whatever the caption says.
         temperature: of sampling, above 0 and at most 2.
         top_p: nucleus of sampling, above 0 and at most 1.
+        guidance: weight of the words, 0 to 10; 1 for the model's own, more costs twice the decoding.
         weights: of the reward terms.
         mutations: at most this many mutated captions beside the original, 0 to 8.
         deadline_s: seconds after which the best so far is returned, above 0; None for no limit.
@@ -53,15 +56,17 @@ class SearchRequest:
     strategy: str = strategy.DEFAULT
     candidates: int = DEFAULT_CANDIDATES
     bars: int | None = None
+    controls: SearchControls = field(default_factory=SearchControls)
     temperature: float = 0.9
     top_p: float = 0.85
+    guidance: float = 1.0
     weights: Weights = field(default_factory=Weights)
     mutations: int = 3
     deadline_s: float | None = None
     results: int = 1
 
     def __post_init__(self) -> None:
-        captions.parse(self.caption)
+        caption = self.parsed()
         if self.seed is not None:
             _check_whole("seed", self.seed, 0, MAX_SEED)
         strategy.find(self.strategy)
@@ -72,18 +77,24 @@ class SearchRequest:
             raise InvalidInputError.of("temperature", "must be above 0 and at most 2", self.temperature)
         if not 0 < self.top_p <= 1:
             raise InvalidInputError.of("top_p", "must be above 0 and at most 1", self.top_p)
+        if not 0 <= self.guidance <= 10:
+            raise InvalidInputError.of("guidance", "must be from 0 to 10", self.guidance)
         _check_whole("mutations", self.mutations, 0, 8)
         if self.deadline_s is not None and not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
             raise InvalidInputError.of("deadline_s", "must be a finite number of seconds above 0", self.deadline_s)
         _check_whole("results", self.results, 1, self.candidates)
+        controls, seed = self.controls, self.controls.seed
+        if self.bars is not None and seed is not None and not seed.continues:
+            rule = f"must be absent where a seed is filled: its {seed.length_bars} bars stay"
+            raise InvalidInputError.of("bars", rule, self.bars)
+        drums = caption.attributes.drums if controls.drums_asked is None else controls.drums_asked
+        named = controls.instruments or caption.attributes.instruments or drums
+        if controls.only_instruments and not named:
+            raise InvalidInputError.of("only_instruments", "must come with instruments, here or in the caption", True)
 
     def parsed(self) -> Caption:
         """The caption with its attributes."""
         return captions.parse(self.caption)
-
-    def length_bars(self) -> int:
-        """The bars to decode, 1 to 64: as asked, else as the caption says (bars, or seconds at its tempo), else 8."""
-        return self.bars if self.bars is not None else stated_bars(self.parsed().attributes) or DEFAULT_BARS
 
 
 def stated_bars(attributes: Attributes) -> int | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown
 from motet.search.budget import StopReason
+from motet.search.plan import Plan
 from motet.search.request import SearchRequest
 from motet.search.tree import TreeSnapshot
 
@@ -25,8 +26,8 @@ class Progress:
         tree: the whole tree as it is now; a later one has the same nodes, judged or given up meanwhile, and more.
         candidates: pieces decoded side by side.
         finished: those of them that have ended.
-        bars_done: bars that every unfinished piece has reached.
-        bars: bars asked for.
+        bars_done: bars that every unfinished piece has written.
+        bars: bars to write.
         tokens: tokens decoded by the whole search.
         best_total: reward of the best piece so far, finished or not; None before the first scoring.
         best_terms: its terms.
@@ -56,7 +57,7 @@ class Candidate:
     Args:
         rank: 1 for the best.
         score: exactly the notes that were judged.
-        breakdown: reward, against the original caption.
+        breakdown: reward, against the original caption and the controls.
         node: its node in the tree.
         lineage: nodes from the root to ``node``.
         arm: 0 for the original caption, else the number of the mutated one.
@@ -65,7 +66,7 @@ class Candidate:
         stream: random stream of its last chunk.
         tokens: [T] token ids.
         log_probability: nats, under the model, given ``arm_caption``.
-        bars: bars decoded.
+        bars: of the piece, those of a seed included.
         finished: whether it reached its end (False only for what a deadline or a caller interrupted).
     """
 
@@ -93,8 +94,9 @@ class SearchResult:
         plain: what a single sample of the same seed gives, judged alike; ``candidates[0]`` is never worse.
         tree: the whole search.
         seed: the one used, chosen here when the request left it open.
-        bars: length asked of the decoder.
+        bars: how many the decoder was asked to write.
         request: as received.
+        plan: what held for every piece, and what they were judged against.
         arms: captions by arm; the first is the original.
         tokens: decoded by the whole search.
         elapsed_s: seconds.
@@ -107,6 +109,7 @@ class SearchResult:
     seed: int
     bars: int
     request: SearchRequest
+    plan: Plan
     arms: tuple[str, ...]
     tokens: int
     elapsed_s: float

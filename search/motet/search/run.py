@@ -9,21 +9,22 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motet.music.caption import Caption
+from motet.music.attributes import Attributes
+from motet.music.error import InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import Composite, Weights
 from motet.search import strategy as strategies
 from motet.search.budget import Budget, Clock, StopReason
-from motet.search.contract import OnProgress, Reward, Sampler
+from motet.search.contract import OnProgress, Reward, Rows, Sampler, Vocabulary
 from motet.search.exploration import Exploration, Judged
 from motet.search.mutation import mutate
+from motet.search.plan import Plan
 from motet.search.request import MAX_SEED, SearchRequest
 from motet.search.result import Candidate, Progress, SearchResult
 
 # The model brings PyTorch, which takes seconds to import: only where it is used, so that a server can answer before.
 if TYPE_CHECKING:
     from motet.model.checkpoint import Checkpoint
-    from motet.model.decoder import Prompt
 
 __all__ = [
     "Candidate",
@@ -43,12 +44,21 @@ class Searcher:
     Args:
         decoder: samples pieces.
         reward: judges them.
+        vocabulary: what the model can write; a tempo or a meter that it cannot is refused. None: it can write all.
         clock: seconds, monotonic; only deadlines and reported times depend on it.
     """
 
-    def __init__(self, decoder: Sampler, reward: Reward, *, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        decoder: Sampler,
+        reward: Reward,
+        *,
+        vocabulary: Vocabulary | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._decoder = decoder
         self._reward = reward
+        self._vocabulary = vocabulary
         self._clock = clock
 
     def run(
@@ -65,26 +75,29 @@ class Searcher:
 
         Raises:
             CancelledError: interrupted before any piece was judged.
+            InvalidInputError: the model cannot write what the controls ask for, or has no room beside the seed.
         """
         budget = Budget(request.deadline_s, cancelled, clock=self._clock)
         strategy = strategies.load(request.strategy)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        caption = request.parsed()
-        bars = request.length_bars()
-        captions = (caption, *mutate(caption, min(request.mutations, request.candidates // 2), seed=seed))
-        arms = strategy.arms(request, len(captions) - 1)
-        captions = captions[: max(arms) + 1]
-        rows = self._decoder.open(
-            [_prompt(captions[arm], request, bars) for arm in arms],
-            seed=seed,
+        self._check(request)
+        plan = Plan.of(request)
+        mutants = mutate(
+            request.parsed(), min(request.mutations, request.candidates // 2), seed=seed, settled=plan.settled
         )
+        captions = (plan.caption.text, *(mutant.text for mutant in mutants))
+        stated = (request.parsed().attributes, *(mutant.attributes for mutant in mutants))
+        arms = strategy.arms(request, len(mutants))
+        captions = captions[: max(arms) + 1]
+        rows = self._open(plan, [(captions[arm], stated[arm]) for arm in arms], seed, budget)
         exploration = Exploration(
             rows=rows,
             arms=arms,
             reward=self._reward,
-            caption=caption,
+            caption=plan.caption,
             weights=request.weights,
-            bars=bars,
+            bars=plan.bars,
+            first_bar=plan.first_bar,
             budget=budget,
             on_progress=on_progress,
             term_names=[item.name for item in fields(Weights)],
@@ -103,12 +116,12 @@ class Searcher:
                 node=piece.node,
                 lineage=exploration.tree.lineage(piece.node),
                 arm=piece.arm,
-                arm_caption=captions[piece.arm].text,
+                arm_caption=captions[piece.arm],
                 seed=seed,
                 stream=piece.stream,
                 tokens=piece.tokens,
                 log_probability=piece.log_probability,
-                bars=piece.bars,
+                bars=plan.piece_bars(piece.bars),
                 finished=piece.finished,
             )
 
@@ -118,22 +131,35 @@ class Searcher:
             plain=candidate(plain, ranks[plain.node]),
             tree=exploration.tree.snapshot(),
             seed=seed,
-            bars=bars,
+            bars=plan.bars,
             request=request,
-            arms=tuple(text.text for text in captions),
+            plan=plan,
+            arms=captions,
             tokens=exploration.tokens,
             elapsed_s=budget.elapsed_s,
             stop_reason=exploration.stop_reason,
         )
 
+    def _check(self, request: SearchRequest) -> None:
+        """Refuses what the controls ask for and the model cannot write: a lock that does not hold is none."""
+        bpm, meter, vocabulary = request.controls.tempo_bpm, request.controls.meter, self._vocabulary
+        if vocabulary is None:
+            return
+        if bpm is not None and not any(vocabulary.stands_for(written, bpm) for written in vocabulary.tempos_bpm):
+            low, high = vocabulary.tempos_bpm[0], vocabulary.tempos_bpm[-1]
+            raise InvalidInputError.of("tempo_bpm", f"must be from {low:g} to {high:g} for this model", bpm)
+        if meter is not None and not vocabulary.supports(meter):
+            raise InvalidInputError.of("meter", "must be one that this model can write, such as 4/4", str(meter))
 
-def _prompt(caption: Caption, request: SearchRequest, bars: int) -> Prompt:
-    """What a row is conditioned on: the words of its caption, and what they ask for as hard constraints."""
-    from motet.model.controls import Controls
-    from motet.model.decoder import Prompt
+    def _open(self, plan: Plan, arms: Sequence[tuple[str, Attributes]], seed: int, budget: Budget) -> Rows:
+        """One row for each arm's words and what they state, where its first written bar begins."""
+        from motet.model.decoder import Prompt
 
-    controls = Controls.of(caption.attributes, bars=bars, temperature=request.temperature, top_p=request.top_p)
-    return Prompt(caption.text, controls)
+        rows = self._decoder.open([Prompt(words, plan.controls(stated)) for words, stated in arms], seed=seed)
+        before = plan.first_bar - int(rows.bars_done.max())
+        if before > 0:  # bars of the seed in which nothing may be written
+            rows.advance(before, lambda: budget.stop() is not None)
+        return rows
 
 
 def without_copies(pieces: Sequence[Judged]) -> list[Judged]:
@@ -163,7 +189,7 @@ def searcher_on(checkpoint: Checkpoint, text_encoder: Path | None = None) -> Sea
 
     text = TextEncoder.load(text_encoder)
     reward = Composite.default(lambda captions: text.pooled(captions).numpy())
-    return Searcher(Decoder(checkpoint, text), reward)
+    return Searcher(Decoder(checkpoint, text), reward, vocabulary=checkpoint.tokenizer)
 
 
 def searcher_from(folder: Path | str | None = None, text_encoder: Path | None = None) -> Searcher:

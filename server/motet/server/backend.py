@@ -136,7 +136,7 @@ def load(model_folder: Path | None, *, threads: int | None, max_midi_bytes: int)
     checkpoint = Checkpoint.load(model_folder)
     reward = Composite.default(lambda captions: text.pooled(captions).numpy())
     return Backend(
-        searcher=Searcher(Decoder(checkpoint, text), reward),
+        searcher=Searcher(Decoder(checkpoint, text), reward, vocabulary=checkpoint.tokenizer),
         reward=reward,
         model=checkpoint.name,
         model_version=checkpoint.version,

@@ -1,0 +1,128 @@
+"""The caption proposes, the controls dispose."""
+
+from typing import Any
+
+import pytest
+
+from motet.model.header import DRUM_PLAYER
+from motet.model.seed import Seed
+from motet.music.key import Key
+from motet.music.meter import Meter
+from motet.music.score import DRUMS
+from motet.search.controls import SearchControls
+from motet.search.plan import Plan
+from motet.search.request import SearchRequest
+from tests.tiny import random_score
+
+PIECE = random_score(0)
+PITCHED = tuple(range(DRUM_PLAYER))
+
+
+def plan(caption: str, bars: int | None = None, **controls: Any) -> Plan:
+    return Plan.of(SearchRequest(caption=caption, bars=bars, controls=SearchControls(**controls)))
+
+
+@pytest.mark.parametrize(
+    ("caption", "asked", "bars"),
+    [
+        ("4 bars of rock drums at 120 bpm", None, 4),
+        ("4 bars of rock drums at 120 bpm", 6, 6),
+        ("a waltz in G major for piano", None, 8),
+        ("16 seconds of piano at 120 bpm", None, 8),
+    ],
+)
+def test_the_length_asked_for_comes_before_the_stated_one(caption: str, asked: int | None, bars: int) -> None:
+    made = plan(caption, asked)
+    assert (made.bars, made.first_bar, made.length_bars) == (bars, 0, bars)
+
+
+def test_a_length_in_seconds_is_counted_in_the_tempo_and_meter_that_hold() -> None:
+    made = plan("12 seconds of piano at 120 bpm", tempo_bpm=60.0, meter=Meter(3, 4))
+    assert made.bars == 4
+
+
+def test_controls_win_over_the_words_and_the_words_stay() -> None:
+    made = plan(
+        "A slow piece in C major for piano, 8 bars",
+        4,
+        tempo_bpm=160.0,
+        key=Key(2, "minor"),
+        meter=Meter(6, 8),
+        instruments=(73, DRUM_PLAYER),
+    )
+    assert made.caption.text == "A slow piece in C major for piano, 8 bars"
+    asked = made.caption.attributes
+    assert (asked.tempo_bpm, asked.tempo_word, asked.key, asked.meter) == (160.0, None, Key(2, "minor"), Meter(6, 8))
+    assert (asked.instruments, asked.drums, asked.bars) == ((73,), True, 4)
+    controls = made.controls(made.request.parsed().attributes)
+    assert (controls.tempo_bpm, controls.key, controls.meter, controls.bars) == (160.0, Key(2, "minor"), Meter(6, 8), 4)
+    assert (controls.required, controls.allowed) == ((73, DRUM_PLAYER), None)
+
+
+@pytest.mark.parametrize(
+    ("caption", "controls", "required", "allowed"),
+    [
+        ("a tune", {}, (), None),
+        ("piano and flute", {}, (0, 73), (0, 73)),
+        ("piano and flute", {"drums": True}, (0, 73, DRUM_PLAYER), (0, 73, DRUM_PLAYER)),
+        ("piano and flute", {"instruments": (40, 41)}, (40, 41), None),
+        ("piano and flute", {"instruments": (40,), "drums": False}, (40,), PITCHED),
+        ("rock drums and electric bass", {"instruments": (40,)}, (40, DRUM_PLAYER), None),
+        ("rock drums and electric bass", {"instruments": (40,), "only_instruments": True}, (40,), (40,)),
+        ("piano", {"only_instruments": True}, (0,), (0,)),
+        ("piano and drums", {"only_instruments": True}, (0, DRUM_PLAYER), (0, DRUM_PLAYER)),
+        ("piano and drums", {"drums": False}, (0,), (0,)),
+    ],
+)  # fmt: skip
+def test_who_plays(caption: str, controls: dict[str, Any], required: Any, allowed: Any) -> None:
+    made = plan(caption, **controls)
+    row = made.controls(made.request.parsed().attributes)
+    assert (row.required, row.allowed) == (required, allowed)
+    assert made.caption.attributes.instruments == tuple(player for player in required if player != DRUM_PLAYER)
+    if controls.get("only_instruments"):
+        assert made.caption.attributes.drums is (DRUM_PLAYER in required)
+
+
+def test_sampling_and_the_lock_reach_every_row() -> None:
+    request = SearchRequest(
+        caption="a tune", temperature=0.5, top_p=0.25, guidance=2.0, controls=SearchControls(key_lock=True)
+    )
+    made = Plan.of(request)
+    controls = made.controls(made.caption.attributes)
+    assert (controls.temperature, controls.top_p, controls.guidance, controls.scale) == (0.5, 0.25, 2.0, True)
+
+
+def test_a_seed_to_continue_counts_as_stated() -> None:
+    made = plan("a fast violin tune in 3/4 without drums, 6 bars", seed=Seed(score=PIECE))
+    assert (made.bars, made.first_bar, made.length_bars) == (6, 4, 10)
+    assert [made.piece_bars(bars) for bars in (0, 6)] == [4, 10]
+    asked = made.caption.attributes
+    assert asked.tempo_bpm == pytest.approx(PIECE.tempo_bpm[0], abs=0.01)
+    assert (asked.tempo_word, asked.meter, asked.key) == (None, Meter(4, 4), made.seeded.key)
+    assert set(asked.instruments) == {0, 33, 73, 40}
+    assert asked.drums is None  # the seed has them, and what is kept cannot be judged
+    assert asked.bars == 10
+    controls = made.controls(made.request.parsed().attributes)
+    assert (controls.bars, controls.required, controls.allowed) == (10, (40,), PITCHED)
+    assert controls.key == made.seeded.key
+    assert plan("in D minor", seed=Seed(score=PIECE)).caption.attributes.key == Key(2, "minor")
+    assert plan("in D minor", seed=Seed(score=PIECE), key=Key(4, "minor")).caption.attributes.key == Key(4, "minor")
+    assert plan("a tune", seed=Seed(score=PIECE)).caption.attributes.bars is None
+
+
+def test_a_seed_to_fill_keeps_its_length() -> None:
+    made = plan("12 bars, 1 minute long", seed=Seed(score=PIECE, bars=(2, 3)))
+    assert (made.bars, made.first_bar, made.length_bars) == (2, 1, 4)
+    assert [made.piece_bars(bars) for bars in (0, 2)] == [4, 4]
+    assert (made.caption.attributes.bars, made.caption.attributes.duration_s) == (None, None)
+    made = plan("no drums here, just piano and flute", seed=Seed(score=PIECE, players=(40, DRUM_PLAYER)))
+    assert (made.bars, made.first_bar, made.length_bars) == (4, 0, 4)
+    controls = made.controls(made.request.parsed().attributes)
+    assert (controls.required, controls.allowed) == ((40, DRUM_PLAYER), None)
+    assert made.caption.attributes.drums is True
+    assert set(made.caption.attributes.instruments) == {0, 33, 73, 40}
+
+
+def test_what_is_not_kept_can_be_ruled_out() -> None:
+    pitched = PIECE.select(PIECE.program != DRUMS)
+    assert plan("a tune", seed=Seed(score=pitched), drums=False).caption.attributes.drums is False
