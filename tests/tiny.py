@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 import numpy as np
 import torch
 
-from motet.model import checkpoint
+from motet.model import artifact
 from motet.model.checkpoint import Checkpoint
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
@@ -72,7 +72,7 @@ def tiny_network(seed: int = 0) -> MotetForConditionalGeneration:
 def tiny_folder() -> Path:
     """The checkpoint on disk."""
     folder = Path(mkdtemp(prefix="motet-tiny-"))
-    checkpoint.save(tiny_network(), tiny_tokenizer(), folder, torch.float32)
+    artifact.save(tiny_network(), tiny_tokenizer(), folder, torch.float32)
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from motet.model import checkpoint
+from motet.model import artifact
 from motet.model.checkpoint import Checkpoint
 from motet.model.config import MotetConfig
 from motet.model.network import attend
@@ -94,7 +94,7 @@ def test_attention_in_training_equals_the_fused_kernel(causal: bool) -> None:
 
 
 def test_a_checkpoint_comes_back_and_has_a_version(tmp_path: Path) -> None:
-    checkpoint.save(tiny_network(5), tiny_tokenizer(), tmp_path / "five", torch.float32)
+    artifact.save(tiny_network(5), tiny_tokenizer(), tmp_path / "five", torch.float32)
     loaded = Checkpoint.load(tmp_path / "five")
     for name, weight in tiny_network(5).state_dict().items():
         torch.testing.assert_close(loaded.network.state_dict()[name], weight)
@@ -104,7 +104,7 @@ def test_a_checkpoint_comes_back_and_has_a_version(tmp_path: Path) -> None:
 
 
 def test_half_precision_files_load_as_float32(tmp_path: Path) -> None:
-    checkpoint.save(tiny_network(), tiny_tokenizer(), tmp_path, torch.bfloat16)
+    artifact.save(tiny_network(), tiny_tokenizer(), tmp_path, torch.bfloat16)
     assert Checkpoint.load(tmp_path).network.dtype == torch.float32
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from motet.model.checkpoint import WEIGHTS, Checkpoint
+from motet.model.artifact import WEIGHTS
+from motet.model.checkpoint import Checkpoint
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.training import snapshot
 from motet.training.card import export

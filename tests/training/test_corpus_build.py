@@ -157,11 +157,11 @@ def test_the_same_seed_gives_the_same_bytes(
     tokenizer = out / "tokenizer"
     build(Collection(folder=collection), tmp_path / "same", CONFIG, tokenizer=tokenizer, progress=lambda line: None)
     for name in split.SPLITS:
-        for file in ("tokens.npy", "offsets.npy", "windows.jsonl.xz"):
+        for file in ("tokens.xz", "offsets.npy", "windows.jsonl.xz"):
             assert (tmp_path / "same" / name / file).read_bytes() == (out / name / file).read_bytes()
     other = BuildConfig(tokens=12_000, held_out_windows=8, vocabulary=VOCABULARY, processes=1, seed=4)
     build(Collection(folder=collection), tmp_path / "other", other, tokenizer=tokenizer, progress=lambda line: None)
-    assert (tmp_path / "other/train/tokens.npy").read_bytes() != (out / "train/tokens.npy").read_bytes()
+    assert (tmp_path / "other/train/tokens.xz").read_bytes() != (out / "train/tokens.xz").read_bytes()
     assert {Shard.open(out, "test").meta(0).piece} <= {
         Shard.open(tmp_path / "other", "test").meta(index).piece
         for index in range(len(Shard.open(tmp_path / "other", "test")))

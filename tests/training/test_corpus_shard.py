@@ -76,9 +76,23 @@ def test_an_index_outside_is_refused(tmp_path: Path, index: int) -> None:
 
 
 def test_missing_and_damaged_shards_are_named(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"tokens\.npy"):
+    with pytest.raises(NotFoundError, match=r"tokens\.xz"):
         Shard.open(tmp_path, "valid")
     shard.write(tmp_path, "valid", [record(0, 5), record(1, 5)])
     np.save(tmp_path / "valid" / "offsets.npy", np.array([0, 5], np.int64))
     with pytest.raises(InvalidInputError, match="as many labels"):
         Shard.open(tmp_path, "valid")
+    (tmp_path / "valid" / "tokens.xz").write_bytes(b"not packed")
+    with pytest.raises(InvalidInputError, match="can be unpacked"):
+        Shard.open(tmp_path, "valid")
+
+
+def test_tokens_that_are_not_packed_are_read_too(tmp_path: Path) -> None:
+    records = [record(0, 5), record(1, 7)]
+    shard.write(tmp_path, "valid", records)
+    (tmp_path / "valid" / "tokens.xz").unlink()
+    np.save(tmp_path / "valid" / "tokens.npy", np.concatenate([one.tokens for one in records]))
+    opened = Shard.open(tmp_path, "valid")
+    assert [opened.tokens(index).tolist() for index in range(2)] == [one.tokens.tolist() for one in records]
+    shard.write(tmp_path, "valid", records)
+    assert not (tmp_path / "valid" / "tokens.npy").exists()

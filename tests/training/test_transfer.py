@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from motet.model import checkpoint
+from motet.model import artifact
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.tokenizer import Tokenizer
@@ -54,6 +54,6 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="from"):
         transfer(tiny_network(), tiny_tokenizer(), tmp_path)
     wide = MotetForConditionalGeneration(MotetConfig(vocab_size=len(tiny_tokenizer()), **(SIZES | {"hidden": 64})))
-    checkpoint.save(wide, tiny_tokenizer(), tmp_path / "wide", torch.float32)
+    artifact.save(wide, tiny_tokenizer(), tmp_path / "wide", torch.float32)
     with pytest.raises(InvalidInputError, match="must have the shape"):
         transfer(tiny_network(), tiny_tokenizer(), tmp_path / "wide")

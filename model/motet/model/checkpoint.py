@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from transformers.utils.logging import disable_progress_bar
 
+from motet.model.artifact import WEIGHTS
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.text2midi import checkpoint as text2midi
@@ -23,7 +24,6 @@ from motet.model.tokenizer import Tokenizer
 from motet.music.error import InvalidInputError, NotFoundError
 
 DEFAULT_NAME: Final = "default"
-WEIGHTS: Final = "model.safetensors"
 
 
 def default_folder() -> Path:
@@ -98,12 +98,3 @@ def _model_type(path: Path) -> object:
     except ValueError as error:
         raise InvalidInputError.of("model", "config.json must hold JSON", str(path)) from error
     return config.get("model_type") if isinstance(config, dict) else None
-
-
-def save(network: MotetForConditionalGeneration, tokenizer: Tokenizer, folder: Path, dtype: torch.dtype) -> None:
-    """Writes config, tokenizer and weights (as ``dtype``) into ``folder``; a model card is the trainer's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().to(dtype) for name, tensor in network.state_dict().items()}
-    network.save_pretrained(folder, state_dict=weights, safe_serialization=True)
-    (folder / WEIGHTS).chmod(0o644)  # safetensors keeps its files private, a server may run as somebody else
-    tokenizer.save(folder)

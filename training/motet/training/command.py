@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
-from motet.training import text_audio_command
+from motet.training import portable, text_audio_command
 from motet.training.realism import command as realism_command
 
 
@@ -21,16 +21,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="the text-to-MIDI transformer",
         description="Trains the decoder for a fixed time; run again with the same RUN_DIR to resume.",
     )
-    model.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="folder written by `motet corpus build`")
-    model.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder for snapshots and the log")
-    model.add_argument("--minutes", type=float, required=True, help="time budget over all resumed runs")
-    model.add_argument("--device", default="cpu", help='"cpu", "cuda" or "mps" (default %(default)s)')
-    model.add_argument("--batch-tokens", type=int, help="tokens in a step")
-    model.add_argument("--width", type=int, help="size of the residual stream")
-    model.add_argument("--layers", type=int, help="decoder layers")
-    model.add_argument("--seed", type=int, default=0, help="default %(default)s")
-    model.add_argument("--from", dest="start", metavar="FOLDER", help="checkpoint whose weights a new run starts from")
-    model.set_defaults(run=train_model)
+    portable.add_arguments(model)
+    model.set_defaults(run=portable.run)
 
     export = targets.add_parser("export", help="turn a finished run into a checkpoint folder with a model card")
     export.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder that `motet train model` wrote")
@@ -52,18 +44,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     control.set_defaults(run=eval_control)
     realism_command.register(measures)
     text_audio_command.register_eval(measures)
-
-
-def train_model(args: argparse.Namespace) -> int:
-    """Runs the supervised training; progress goes to stderr."""
-    from motet.training import snapshot
-    from motet.training.supervised import SupervisedConfig, Trainer
-
-    names = {field.name for field in fields(SupervisedConfig)}
-    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
-    Trainer(args.corpus, args.run_dir, SupervisedConfig(**given)).fit()
-    sys.stdout.write(f"{args.run_dir / snapshot.FOLDER / snapshot.MODEL}\n")
-    return 0
 
 
 def export_checkpoint(args: argparse.Namespace) -> int:

@@ -22,17 +22,18 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from motet.model import checkpoint
+from motet.model import artifact
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.text import TextEncoder
-from motet.model.tokenizer import Tokenizer
+from motet.model.vocabulary import Vocabulary, expansions
 from motet.music.error import InvalidInputError
 from motet.training import snapshot
 from motet.training.batch import IGNORED, Batch, Collator, length_batches
 from motet.training.corpus.shard import Shard
 from motet.training.transfer import transfer
 
+TEXT: Final = "text"
 LOG: Final = "log.jsonl"
 DEVICES: Final = ("cpu", "cuda", "mps")
 _KEPT: Final = ("width", "layers", "heads", "kv_heads", "hidden", "max_tokens", "batch_tokens", "seed")
@@ -148,7 +149,7 @@ class Trainer:
             )
         if not len(self.valid):
             raise InvalidInputError.of("corpus", "must hold windows for validation", str(corpus))
-        self.tokenizer = Tokenizer.load(corpus / "tokenizer")
+        self.tokenizer = Vocabulary.load(corpus / "tokenizer")
         torch.manual_seed(config.seed)
         self.network = MotetForConditionalGeneration(
             MotetConfig(
@@ -162,7 +163,8 @@ class Trainer:
             )
         )
         self.network.to(config.device)  # type: ignore[arg-type]
-        text = TextEncoder.load().to(config.device)
+        packed = corpus / TEXT  # a packed corpus brings the encoder along
+        text = TextEncoder.load(packed if packed.is_dir() else None).to(config.device)
         self._collate = Collator(self.tokenizer, text, config.device, header_weight=config.header_weight)
         matrices = [weight for name, weight in self.network.named_parameters() if "layers" in name and weight.ndim == 2]
         chosen = {id(weight) for weight in matrices}
@@ -308,7 +310,7 @@ class Trainer:
             "held_out_loss": loss,
         }
         with snapshot.replacing(self.run) as folder:
-            checkpoint.save(self.network, self.tokenizer, folder / snapshot.MODEL, torch.float32)
+            artifact.save(self.network, self.tokenizer, folder / snapshot.MODEL, torch.float32)
             save_file(state, folder / snapshot.STATE)
             (folder / snapshot.PROGRESS).write_text(json.dumps(record, indent=2) + "\n")
         with (self.run / LOG).open("a") as log:
@@ -330,7 +332,7 @@ class Trainer:
             folder = plateau
             record = json.loads((folder / snapshot.PROGRESS).read_text())
         self._must_continue(folder, record["config"])
-        weights = load_file(folder / snapshot.MODEL / checkpoint.WEIGHTS, device=self.config.device)
+        weights = load_file(folder / snapshot.MODEL / artifact.WEIGHTS, device=self.config.device)
         self.network.load_state_dict(weights)
         state = load_file(folder / snapshot.STATE)  # each optimizer puts its state where it wants it
         for name, optimizer in self._optimizers.items():
@@ -351,10 +353,5 @@ class Trainer:
                 raise InvalidInputError.of(
                     name, f"must be {config[name]} to resume {self.run}", getattr(self.config, name)
                 )
-        earlier = Tokenizer.load(folder / snapshot.MODEL)
-        if _expansions(earlier) != _expansions(self.tokenizer):
+        if expansions(Vocabulary.load(folder / snapshot.MODEL)) != expansions(self.tokenizer):
             raise InvalidInputError.of("corpus", f"must have the tokenizer of {self.run}", "another tokenizer")
-
-
-def _expansions(tokenizer: Tokenizer) -> list[tuple[str, ...]]:
-    return [tokenizer.expansion(token) for token in range(len(tokenizer))]

@@ -9,16 +9,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motet.model.checkpoint import WEIGHTS
+from motet.model.artifact import WEIGHTS
 from motet.model.network import MotetForConditionalGeneration
-from motet.model.tokenizer import Tokenizer
+from motet.model.vocabulary import AnyVocabulary, Vocabulary, expansions
 from motet.music.error import InvalidInputError, NotFoundError
 
 _BY_TOKEN: Final = ("embedding.weight", "head.weight")
 
 
 @torch.no_grad()
-def transfer(network: MotetForConditionalGeneration, tokenizer: Tokenizer, source: Path) -> float:
+def transfer(network: MotetForConditionalGeneration, tokenizer: AnyVocabulary, source: Path) -> float:
     """Copies into ``network`` every weight of the checkpoint folder ``source`` that has a place there.
 
     Layers are copied as they are. Rows that belong to tokens go to the tokens of the same meaning; a merge that the
@@ -31,7 +31,7 @@ def transfer(network: MotetForConditionalGeneration, tokenizer: Tokenizer, sourc
         raise NotFoundError("MODEL_NOT_FOUND", f"from: no file {source / WEIGHTS}", {"path": str(source)})
     weights = load_file(source / WEIGHTS)
     rows: dict[tuple[str, ...], int] = {}
-    for token, names in enumerate(_expansions(Tokenizer.load(source))):
+    for token, names in enumerate(expansions(Vocabulary.load(source))):
         rows.setdefault(names, token)
     copied = 0
     for name, target in network.state_dict().items():
@@ -39,7 +39,7 @@ def transfer(network: MotetForConditionalGeneration, tokenizer: Tokenizer, sourc
         if origin is None:
             continue
         if name in _BY_TOKEN:
-            for token, names in enumerate(_expansions(tokenizer)):
+            for token, names in enumerate(expansions(tokenizer)):
                 row = _row(origin.float(), rows, names, whole=name == _BY_TOKEN[0])
                 if row is not None:
                     target[token] = row
@@ -50,10 +50,6 @@ def transfer(network: MotetForConditionalGeneration, tokenizer: Tokenizer, sourc
             target.copy_(origin)
             copied += origin.numel()
     return copied / sum(weight.numel() for weight in network.parameters())
-
-
-def _expansions(tokenizer: Tokenizer) -> list[tuple[str, ...]]:
-    return [tokenizer.expansion(token) for token in range(len(tokenizer))]
 
 
 def _row(origin: Tensor, rows: dict[tuple[str, ...], int], names: tuple[str, ...], *, whole: bool) -> Tensor | None:

@@ -17,7 +17,8 @@ from motet.music.error import InvalidInputError, NotFoundError
 from motet.music.key import Key
 from motet.music.meter import Meter
 
-_TOKENS = "tokens.npy"
+_TOKENS = "tokens.xz"
+_PLAIN_TOKENS = "tokens.npy"  # of corpora that were written before tokens were packed
 _OFFSETS = "offsets.npy"
 _WINDOWS = "windows.jsonl.xz"
 
@@ -135,7 +136,7 @@ def _line(record: Record) -> str:
 
 
 def write(folder: Path, split: str, records: Iterable[Record]) -> int:
-    """Writes ``folder/split/`` (tokens.npy, offsets.npy, windows.jsonl.xz) and returns the number of windows.
+    """Writes ``folder/split/`` (tokens.xz, offsets.npy, windows.jsonl.xz) and returns the number of windows.
 
     Raises InvalidInputError for a token id that does not fit 16 bits.
     """
@@ -150,13 +151,15 @@ def write(folder: Path, split: str, records: Iterable[Record]) -> int:
             pieces.append(record.tokens)
             offsets.append(offsets[-1] + len(record.tokens))
             lines.write(_line(record) + "\n")
-    np.save(target / _TOKENS, np.concatenate(pieces) if pieces else np.zeros(0, np.uint16), allow_pickle=False)
+    tokens = np.concatenate(pieces) if pieces else np.zeros(0, np.uint16)
+    (target / _TOKENS).write_bytes(lzma.compress(tokens.astype("<u2").tobytes()))
+    (target / _PLAIN_TOKENS).unlink(missing_ok=True)
     np.save(target / _OFFSETS, np.array(offsets, np.int64), allow_pickle=False)
     return len(pieces)
 
 
 class Shard:
-    """The windows of one split; tokens are memory-mapped, labels are read when asked for.
+    """The windows of one split, in memory: 2 bytes a token and about 1 kB of labels a window.
 
     Open one with ``Shard.open``.
     """
@@ -176,13 +179,24 @@ class Shard:
     def open(cls, folder: Path, split: str) -> Shard:
         """Opens ``folder/split/``; NotFoundError names the missing file, InvalidInputError a damaged one."""
         source = folder / split
-        for name in (_TOKENS, _OFFSETS, _WINDOWS):
+        plain = (source / _PLAIN_TOKENS).is_file()
+        for name in (_PLAIN_TOKENS if plain else _TOKENS, _OFFSETS, _WINDOWS):
             if not (source / name).is_file():
                 raise NotFoundError("SHARD_NOT_FOUND", f"shard: no file {source / name}", {"path": str(source / name)})
         with lzma.open(source / _WINDOWS, "rb") as stream:
             lines = stream.read()
+        try:
+            tokens = (
+                np.load(source / _PLAIN_TOKENS, mmap_mode="r", allow_pickle=False)
+                if plain
+                else np.frombuffer(lzma.decompress((source / _TOKENS).read_bytes()), "<u2")
+            )
+        except (lzma.LZMAError, ValueError) as error:
+            raise InvalidInputError.of(
+                "shard", f"must hold tokens that can be unpacked ({error})", str(source)
+            ) from error
         return cls(
-            np.load(source / _TOKENS, mmap_mode="r", allow_pickle=False),
+            tokens,
             np.load(source / _OFFSETS, allow_pickle=False),
             lines,
         )
