@@ -55,3 +55,25 @@ def test_the_end_waits_for_permission() -> None:
     assert allowed[0, tokenizer.end_id]
     assert not allowed[1, tokenizer.end_id]
     assert parse.bars[0] == 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_notes_at_a_position_ascend_and_none_comes_twice(seed: int) -> None:
+    tokenizer = tiny_tokenizer()
+    parse = Parse(Grammar(tokenizer), 1)
+    rng = np.random.default_rng(seed)
+    last = voice = (-2, -1)
+    for _ in range(150):
+        token = int(rng.choice(np.flatnonzero(parse.allowed(np.array([False]))[0])))
+        parse.accept(np.array([0]), np.array([token]))
+        for name in tokenizer.expansion(token):
+            kind, _, value = name.partition("_")
+            if kind in ("Bar", "Position"):
+                last = (-2, -1)
+            elif kind == "Program":
+                voice = (int(value), -1)
+            elif kind in ("Pitch", "PitchDrum"):
+                note = (voice[0], int(value))
+                assert note > last
+                last = note

@@ -31,6 +31,9 @@ _NOTELESS = (
 )
 """States that a bar without notes goes through."""
 
+_VOICES = np.roll(np.arange(PLAYERS), 1)
+"""Players in the order of their notes at one position: drums first."""
+
 
 class Constraints:
     """Which tokens the controls of ``B`` rows leave open; nothing here can leave a row without any token.
@@ -84,8 +87,9 @@ class Constraints:
         mask = self._compliant & self._playable
         for row in np.flatnonzero(headed):
             mask[row] &= self._header(row, parse)
-        late = parse.bars > np.minimum(ENTRY_BARS, self.bars - 1)
-        waiting = self._required & ~parse.played & (late & ~headed)[:, None]
+        entry = np.minimum(ENTRY_BARS, self.bars - 1)
+        absent = self._required & ~parse.played & ~headed[:, None]
+        waiting = absent & (parse.bars > entry)[:, None]
         for row, cells in enumerate(self._open):
             if cells is not None and not headed[row]:
                 here, after = _cell(cells, parse.bars[row] - 1), _cell(cells, parse.bars[row])
@@ -94,8 +98,12 @@ class Constraints:
                 waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
                 mask[row] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
                 waiting[row] &= here
+        # Notes at a position ascend: whoever is due comes in one by one, from the lowest, with a whole bar to do so.
+        for row in np.flatnonzero(absent.any(axis=1) & (parse.bars >= entry)):
+            mask[row] &= ~grammar.starts_bar | grammar.silent
         for row in np.flatnonzero(waiting.any(axis=1)):
-            mask[row] &= grammar.silent | grammar.programs[:, waiting[row]].any(axis=1)
+            due = _VOICES[waiting[row][_VOICES]][0]
+            mask[row] &= grammar.silent | (grammar.programs[:, due] & (grammar.programs.sum(axis=1) == 1))
             if parse.bars[row] >= self.bars[row]:
                 mask[row] &= ~grammar.starts_bar
                 mask[row, grammar.end_id] = False
@@ -144,7 +152,7 @@ def _cell(cells: NDArray[np.bool_], bar: int) -> NDArray[np.bool_]:
 
 
 def _compliant(grammar: Grammar, controls: Controls) -> NDArray[np.bool_]:
-    """Mask [V] of tokens that state no other tempo, meter or key than what is asked for; seed music asks for its own."""
+    """Mask [V] of tokens that state no other tempo, meter or key than is asked for; seed music asks for its own."""
     if controls.seed is not None:
         score = controls.seed.score
         controls = replace(controls, tempo_bpm=float(np.clip(score.tempo_bpm[0], 10, 400)), meter=score.meters[0])

@@ -4,13 +4,15 @@ A sequence begins with a header, ``begin Key Genre* Player+``, genres and player
 TimeSig Position_0 Tempo``, then notes, positions and bars (``Bar TimeSig``) until ``end``. A note is ``Program Pitch
 Velocity Duration`` or, for drums, ``Program PitchDrum Velocity``; a position needs a note. Beyond that order: positions
 rise inside a bar and stay below its length, the meter is kept, only players play, and the end comes only after the
-asked number of bars. A learned token is a run of these base tokens, allowed when the whole run is.
+asked number of bars. Notes at one position ascend, drums first, then by program and pitch: none comes twice. A learned
+token is a run of these base tokens, allowed when the whole run is.
 
-A vocabulary without headers begins with the music: everybody may play, and pitches are as they sound.
+A vocabulary without headers begins with the music: everybody may play, in any order, and pitches are as they sound.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from itertools import pairwise
 from typing import Final
@@ -27,6 +29,8 @@ POSITIONS_PER_BEAT: Final = 12  # of the meter's denominator, as miditok counts
 
 SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10, 11)}
 """Pitch classes of the scales, tonic 0; minor has the natural and the raised seventh."""
+
+_COMMON: Final = frozenset(SCALES["major"]).intersection(SCALES["minor"])
 
 
 class State(IntEnum):
@@ -118,10 +122,16 @@ class Grammar:
         self.meter, self.key, self.genre, self.player = np.full((4, size), -1, np.int16)
         self.tempo_bpm: NDArray[np.float64] = np.full(size, np.nan)
         self.programs: NDArray[np.bool_] = np.zeros((size, PLAYERS), np.bool_)
+        # Up to the first position or bar in a token: the pitch that it goes on with, the first voice that it names
+        # (0 drums, else 1 + program) and that voice's first pitch; -1 where there is none.
+        self.pitch_on, self.voice, self.voice_pitch = np.full((3, size), -1, np.int16)
+        self.order: list[tuple[tuple[str, int], ...]] = []  # what a token does to the order of notes
         pitch_classes: NDArray[np.bool_] = np.zeros((size, 12), np.bool_)
         meter_index = {str(meter): index for index, meter in enumerate(self.meters)}
         for token in range(size):
             names = tokenizer.expansion(token)
+            self.order.append(tuple(_orders(names)))
+            self._lead(token)
             positions = [int(name.partition("_")[2]) for name in names if name.startswith("Position_")]
             if not names or any(later <= earlier for earlier, later in pairwise(positions)):
                 continue
@@ -150,6 +160,9 @@ class Grammar:
                 for name in names:
                     after = _advance(followers, after, name) if after is not None else None
                 self.next_state[state, token] = -1 if after is None else after
+        # Above these no voice goes on, so that a note that is begun has a pitch left in every scale.
+        self.top_drum = max(_pitches(tokenizer, "PitchDrum"))
+        self.top_pitch = max(pitch for pitch in _pitches(tokenizer, "Pitch") if pitch % 12 in _COMMON)
         self.silent: NDArray[np.bool_] = np.logical_not(self.programs.any(axis=1))  # tokens that begin no note
         self.positions: NDArray[np.bool_] = self.last_position >= 0
         scales = [_scale(Key.from_index(index), relative=self.headed) for index in range(24)]
@@ -160,10 +173,40 @@ class Grammar:
             [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
         )
 
+    def _lead(self, token: int) -> None:
+        """Fills the tables that the order of notes is checked by."""
+        for kind, value in self.order[token]:
+            if kind == "voice" and self.voice[token] < 0:
+                self.voice[token] = value
+            elif kind == "pitch" and self.voice[token] < 0:
+                self.pitch_on[token] = value
+            elif kind == "pitch":
+                self.voice_pitch[token] = value
+            if kind == "anew" or self.voice_pitch[token] >= 0:
+                return
+
     def played_by(self, players: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mask [..., V] of tokens in which nobody but ``players`` [..., P] plays."""
         strangers = (~players).astype(np.float32) @ self.programs.T.astype(np.float32)
         return np.asarray(strangers == 0)
+
+
+def _orders(names: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """Voices and pitches that base tokens name, and where their order begins anew."""
+    for name in names:
+        kind, _, value = name.partition("_")
+        if kind in ("Bar", "Position"):
+            yield "anew", 0
+        elif kind == "Program":
+            yield "voice", int(value) + 1
+        elif kind in ("Pitch", "PitchDrum"):
+            yield "pitch", int(value)
+
+
+def _pitches(tokenizer: Tokenizer | Vocabulary, kind: str) -> list[int]:
+    """Values of all single tokens of a kind."""
+    singles = (tokenizer.expansion(token) for token in range(len(tokenizer)))
+    return [int(names[0].partition("_")[2]) for names in singles if len(names) == 1 and names[0].startswith(f"{kind}_")]
 
 
 def _scale(key: Key, *, relative: bool) -> list[int]:
@@ -190,10 +233,12 @@ class Parse:
         self.meter: NDArray[np.int16] = np.full(rows, -1, np.int16)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)
         self.played: NDArray[np.bool_] = np.zeros((rows, PLAYERS), np.bool_)
+        self.voice: NDArray[np.int16] = np.full(rows, -1, np.int16)  # of the last note at the position
+        self.pitch: NDArray[np.int16] = np.full(rows, -1, np.int16)  # its pitch; -1 while it is to come
 
     def select(self, parents: NDArray[np.intp]) -> None:
         """Row i takes over where row ``parents[i]`` stands."""
-        for name in ("state", "key", "genres", "players", "position", "meter", "bars", "played"):
+        for name in ("state", "key", "genres", "players", "position", "meter", "bars", "played", "voice", "pitch"):
             setattr(self, name, getattr(self, name)[parents].copy())
 
     @property
@@ -212,7 +257,18 @@ class Parse:
         mask &= grammar.last_position < np.where(meter >= 0, grammar.bar_positions[meter], np.iinfo(np.int32).max)
         mask &= (grammar.meter < 0) | (grammar.meter == meter)
         mask[:, grammar.end_id] &= may_end
+        if grammar.headed:
+            mask &= self._ascending()
         return mask
+
+    def _ascending(self) -> NDArray[np.bool_]:
+        """Mask [B, V] of tokens whose notes come after those that the position has."""
+        grammar, voice, pitch = self.grammar, self.voice[:, None], self.pitch[:, None]
+        mask = (grammar.pitch_on < 0) | (grammar.pitch_on > pitch)
+        reached = np.maximum(pitch, grammar.pitch_on)
+        top = np.where(grammar.voice == 0, grammar.top_drum, grammar.top_pitch)
+        higher = np.where(grammar.voice_pitch >= 0, grammar.voice_pitch > reached, reached < top)
+        return np.asarray(mask & ((grammar.voice < 0) | (grammar.voice > voice) | ((grammar.voice == voice) & higher)))
 
     def accept(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> None:
         """Moves ``rows`` on by one allowed token each."""
@@ -226,6 +282,11 @@ class Parse:
         self.meter[rows] = np.where(meter >= 0, meter, self.meter[rows])
         self.played[rows] |= grammar.programs[tokens]
         for row, token in zip(rows, tokens, strict=True):
+            for kind, value in grammar.order[token]:
+                if kind == "pitch":
+                    self.pitch[row] = value
+                elif kind == "anew" or value != self.voice[row]:
+                    self.voice[row], self.pitch[row] = (value, -1) if kind == "voice" else (-1, -1)
             if grammar.key[token] >= 0:
                 self.key[row] = grammar.key[token]
             elif grammar.genre[token] >= 0:
