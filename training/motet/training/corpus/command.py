@@ -1,4 +1,4 @@
-"""`motet corpus`: from a collection of MIDI to shards, and what shards hold."""
+"""`motet corpus`: from a collection of MIDI to shards, what shards hold, and packing them for another machine."""
 
 from __future__ import annotations
 
@@ -70,6 +70,18 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=report)
 
+    parser = actions.add_parser(
+        "pack",
+        help="pack a corpus for training elsewhere",
+        description="Writes a tar file with the shards, the text encoder and the few source files that training needs. "
+        "On a machine with torch, numpy, transformers and safetensors: "
+        "tar xf OUT.tar && python train.py corpus RUN_DIR --minutes 60 --device cuda",
+    )
+    parser.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="folder written by `motet corpus build`")
+    parser.add_argument("out", type=Path, metavar="OUT.tar", help="file to write")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=pack)
+
 
 def build(args: argparse.Namespace) -> int:
     """Builds and prints the report; progress goes to stderr."""
@@ -99,6 +111,21 @@ def report(args: argparse.Namespace) -> int:
 
     figures = read(args.corpus)
     sys.stdout.write(json.dumps(figures, ensure_ascii=False) + "\n" if args.json else table(figures))
+    return 0
+
+
+def pack(args: argparse.Namespace) -> int:
+    """Packs a corpus and prints the sizes."""
+    from dataclasses import asdict
+
+    from motet.training.corpus.pack import pack
+
+    packed = pack(args.corpus, args.out, _to_stderr)
+    sizes = (
+        f"{args.out}: {packed.bytes / 1e6:.1f} MB: shards {packed.shard_bytes / 1e6:.1f} MB, text encoder of "
+        f"{packed.words:,} word pieces {packed.encoder_bytes / 1e6:.1f} MB, {packed.modules} source files\n"
+    )
+    sys.stdout.write(json.dumps(asdict(packed)) + "\n" if args.json else sizes)
     return 0
 
 
