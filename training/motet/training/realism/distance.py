@@ -24,7 +24,10 @@ class Estimate:
 
 
 def earth_movers(one: NDArray[np.float64], other: NDArray[np.float64], spread: float) -> float:
-    """Wasserstein-1 distance of two samples of a number in units of ``spread``; NaN if one is empty."""
+    """Wasserstein-1 distance of two samples of a number in units of ``spread``; NaN if one is empty.
+
+    Where the spread is 0 no difference is 0 and every other 1.
+    """
     if not len(one) or not len(other):
         return float("nan")
     distance = float(wasserstein_distance(one, other))
