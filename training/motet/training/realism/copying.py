@@ -17,9 +17,9 @@ SHORTEST: Final = 8
 
 LEAST_MOVES: Final = 4
 """Different moves among the seven of eight notes below which they count for nothing: a repeated note, an oom-pah, an
-even scale and an arpeggio of three notes are nobody's tune. With 4, 83 % of training windows are still found in
-themselves by 16 notes or more, and 12 % of held-out windows in training; with 1 it is 88 % and 24 %, with 5 75 % and
-9 %."""
+even scale and an arpeggio of three notes are nobody's tune. By 16 notes or more (`motet eval realism`, columns training
+and human) 83 % of training windows are found in themselves with 4, and 12 % of held-out windows in training; with 1 it
+is 88 % and 24 %, with 5 75 % and 9 %."""
 
 
 @dataclass(frozen=True, slots=True)
