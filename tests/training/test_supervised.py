@@ -177,6 +177,15 @@ class TestTraining:
             assert torch.equal(loaded.network(*inputs), trained.network.eval()(*inputs))
         assert len(loaded.tokenizer) == len(trained.tokenizer)
 
+    def test_keys_of_one_mode_are_one_to_the_network(self, finished: tuple[Trainer, Path, float]) -> None:
+        trained, _, _ = finished
+        embedding = trained.network.embedding.weight
+        ids = {trained.tokenizer.expansion(token): token for token in range(len(trained.tokenizer))}
+        major, minor = ([ids[f"Key_{key}",] for key in range(first, first + 12)] for first in (0, 12))
+        assert all(torch.equal(embedding[token], embedding[major[0]]) for token in major)
+        assert all(torch.equal(embedding[token], embedding[minor[0]]) for token in minor)
+        assert not torch.equal(embedding[major[0]], embedding[minor[0]])
+
     def test_a_finished_run_stays_as_it_is(self, corpus: Path, finished: tuple[Trainer, Path, float]) -> None:
         _, run, _ = finished
         before = files(run)

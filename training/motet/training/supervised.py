@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -175,6 +175,13 @@ class Trainer:
             ),
             "adam": torch.optim.AdamW(rest, lr=config.adam_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay),
         }
+        # Pitches are relative to the tonic, so that keys of one mode sound alike: they have one embedding.
+        keys = [
+            (token, int(names[0].partition("_")[2]))
+            for token, names in enumerate(expansions(self.tokenizer))
+            if names and names[0].startswith("Key_")
+        ]
+        self._modes = [[token for token, key in keys if key // 12 == mode] for mode in (0, 1)]
         self.place = Place(0, 0)
         self.steps = self.tokens_seen = 0
         self.spent_s = 0.0
@@ -236,12 +243,19 @@ class Trainer:
         value = self._gradients(batch)
         if not math.isfinite(value):
             raise FloatingPointError(f"loss is {value} at step {self.steps + 1}")
+        embedding = self.network.embedding.weight
+        gradient = cast(Tensor, embedding.grad)
+        for keys in self._modes:
+            gradient[keys] = gradient[keys].sum(0)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for name, base in (("muon", self.config.muon_rate), ("adam", self.config.adam_rate)):
             for group in self._optimizers[name].param_groups:
                 group["lr"] = base * rate
             self._optimizers[name].step()
             self._optimizers[name].zero_grad()
+        with torch.no_grad():
+            for keys in self._modes:
+                embedding[keys] = embedding[keys].mean(0)
         self.steps += 1
         self.tokens_seen += int((batch.labels != IGNORED).sum())
         return value
