@@ -64,7 +64,7 @@ class Prefix:
         written = np.flatnonzero(seed.open(seed.length_bars).any(axis=1))
         hole = (int(written[0]), int(written[-1]) + 1) if len(written) else (seed.length_bars, seed.length_bars)
         header = _header(controls, seed)
-        cells = seed.open(max(controls.bars, seed.length_bars)).any(axis=0)
+        cells = np.asarray(seed.open(max(controls.bars, seed.length_bars)).any(axis=0))
         if not any(
             cells[player] for player in header.players if controls.allowed is None or player in controls.allowed
         ):
@@ -133,8 +133,15 @@ class Prefix:
             track=np.array([tracks[program] for program in written.program.tolist()], np.int16),
         )
         added = added.select(~_struck_anew(kept, added))
-        columns = ("onset", "duration", "pitch", "velocity", "program", "track")
-        return replace(kept, **{name: np.concatenate((getattr(kept, name), getattr(added, name))) for name in columns})
+        return replace(
+            kept,
+            onset=np.concatenate((kept.onset, added.onset)),
+            duration=np.concatenate((kept.duration, added.duration)),
+            pitch=np.concatenate((kept.pitch, added.pitch)),
+            velocity=np.concatenate((kept.velocity, added.velocity)),
+            program=np.concatenate((kept.program, added.program)),
+            track=np.concatenate((kept.track, added.track)),
+        )
 
 
 def _struck_anew(kept: Score, added: Score) -> NDArray[np.bool_]:
