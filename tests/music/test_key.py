@@ -20,6 +20,35 @@ MAJOR = [0, 2, 4, 5, 7, 9, 11, 12, 7, 4, 0]
 MINOR = [0, 2, 3, 5, 7, 8, 11, 12, 7, 3, 0]
 
 
+@pytest.mark.parametrize("key_", [Key.from_index(index) for index in range(24)])
+def test_a_name_is_read_back(key_: Key) -> None:
+    assert Key.parse(str(key_)) == key_
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Dm", "D minor"),
+        ("DM", "D major"),
+        (" c#m ", "C# minor"),
+        ("F♯ Minor", "F# minor"),
+        ("A-flat major", "Ab major"),
+        ("bb min", "Bb minor"),
+        ("b minor", "B minor"),
+        ("G", "G major"),
+        ("Cb", "B major"),
+    ],
+)
+def test_other_spellings_are_read(text: str, name: str) -> None:
+    assert str(Key.parse(text)) == name
+
+
+@pytest.mark.parametrize("text", ["", "H dur", "C## minor", "D minor please", "minor", "Dmm"])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match=r'^key: must look like "C# minor"'):
+        Key.parse(text)
+
+
 def test_index_is_a_bijection() -> None:
     keys = [Key.from_index(index) for index in range(24)]
     assert [found.index for found in keys] == list(range(24))

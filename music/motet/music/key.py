@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,6 +17,13 @@ Mode = Literal["major", "minor"]
 MAJOR_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MINOR_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 
+_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SIGNS: Final = {"": 0, "#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
+# "M" is major where "m" is minor, so only the longer words may be of any case.
+_NAME: Final = re.compile(
+    r"(?P<step>[A-Ga-g])(?P<sign>[#♯b♭]|(?i:[ -]?sharp|[ -]?flat))?[ -]*(?P<mode>m|M|(?i:maj|min)(?i:or)?)?"
+)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
@@ -28,6 +36,16 @@ class Key:
 
     tonic: int
     mode: Mode
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Reads ``"C# minor"``, ``"Bb major"``, ``"Dm"``, ``"e flat maj"`` or ``"G"``; InvalidInputError otherwise."""
+        match = _NAME.fullmatch(text.strip())
+        if match is None:
+            raise InvalidInputError.of("key", 'must look like "C# minor" or "Bb major"', text)
+        tonic = _STEPS[match["step"].upper()] + _SIGNS[(match["sign"] or "").lower().strip(" -")]
+        mode = match["mode"] or ""
+        return cls(tonic % 12, "minor" if mode == "m" or mode.lower().startswith("min") else "major")
 
     def __post_init__(self) -> None:
         if not 0 <= self.tonic <= 11:
