@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from motet.music import midi
+from motet.music.error import InvalidInputError
+from motet.music.meter import Meter
 from motet.music.score import Score
 from motet.v1 import errors_pb2
-from motet.v1.search_pb2 import RewardWeight
+from motet.v1.search_pb2 import BarRange, Controls, RewardWeight
 from motet.v1.search_service_pb2 import RenderRequest, ScoreRequest, SearchRequest
 from tests.contract.conftest import Start, collect
 from tests.contract.test_search import detail_of
-from tests.fakes import fake_score
+from tests.fakes import FakeDecoder, fake_score
 
 CAPTION = "A calm piano piece"
 GOOD_MIDI = midi.write(fake_score([0, 5, 6, 7, 8]))
@@ -69,6 +73,73 @@ SEARCHES: list[tuple[str, SearchRequest, list[str]]] = [
 ]  # fmt: skip
 
 
+SEED = midi.write(fake_score([0, 5, 6, 7, 8, 0, 5, 6, 7, 8]))  # two bars of piano in 4/4
+CHANGING = midi.write(replace(midi.read(SEED), meter_tick=np.array([0, 4 * 480]), meters=(Meter(4, 4), Meter(3, 4))))
+CONTROLS: list[tuple[str, Controls, list[str]]] = [
+    ("a tempo of 0", Controls(tempo_bpm=0), ["controls.tempo_bpm"]),
+    ("a NaN tempo", Controls(tempo_bpm=math.nan), ["controls.tempo_bpm"]),
+    ("no key", Controls(key=""), ["controls.key"]),
+    ("a German key", Controls(key="H dur"), ["controls.key"]),
+    ("an impossible time signature", Controls(time_signature="4/5"), ["controls.time_signature"]),
+    ("no time signature", Controls(time_signature="waltz"), ["controls.time_signature"]),
+    ("an instrument without a name", Controls(instruments=["piano", ""]), ["controls.instruments[1]"]),
+    ("a misspelt instrument", Controls(instruments=["vioilin"]), ["controls.instruments[0]"]),
+    ("a program too high", Controls(instruments=["128"]), ["controls.instruments[0]"]),
+    ("a crowd", Controls(instruments=[str(number) for number in range(17)]), ["controls.instruments"]),
+    ("drums and none", Controls(instruments=["drum kit"], drums=False), ["controls.drums"]),
+    ("nobody and only they", Controls(only_instruments=True, drums=False), ["controls.only_instruments"]),
+    ("an empty seed", Controls(seed_midi=b""), ["controls.seed_midi"]),
+    ("a seed that is text", Controls(seed_midi=b"hello, world"), ["controls.seed_midi"]),
+    ("a damaged seed", Controls(seed_midi=SEED[:40]), ["controls.seed_midi"]),
+    ("a seed of 2 MiB", Controls(seed_midi=bytes(2 << 20)), ["controls.seed_midi"]),
+    ("a seed without notes", Controls(seed_midi=midi.write(Score.empty())), ["controls.seed_midi"]),
+    ("a seed in two meters", Controls(seed_midi=CHANGING), ["controls.seed_midi"]),
+    ("a seed of 1,000 bars", Controls(seed_midi=midi.write(fake_score([0, 5] * 1000))), ["controls.seed_midi"]),
+    ("a tempo beside a seed", Controls(seed_midi=SEED, tempo_bpm=90), ["controls.tempo_bpm"]),
+    ("a meter beside a seed", Controls(seed_midi=SEED, time_signature="3/4"), ["controls.time_signature"]),
+    ("bars of nothing", Controls(rewrite_bars=BarRange(first=1, last=2)), ["controls.rewrite_bars"]),
+    ("players of nothing", Controls(rewrite_instruments=["piano"]), ["controls.rewrite_instruments"]),
+    ("bar 0", Controls(seed_midi=SEED, rewrite_bars=BarRange(last=1)), ["controls.rewrite_bars"]),
+    ("bars after the end", Controls(seed_midi=SEED, rewrite_bars=BarRange(first=2, last=3)), ["controls.rewrite_bars"]),
+    ("bars backwards", Controls(seed_midi=SEED, rewrite_bars=BarRange(first=2, last=1)), ["controls.rewrite_bars"]),
+    ("an unknown part", Controls(seed_midi=SEED, rewrite_instruments=["x"]), ["controls.rewrite_instruments[0]"]),
+    (
+        "drums anew without drums",
+        Controls(seed_midi=SEED, rewrite_instruments=["drums"], drums=False),
+        ["controls.drums"],
+    ),
+    (
+        "an instrument that cannot come in",
+        Controls(seed_midi=SEED, rewrite_instruments=["drums"], instruments=["flute"]),
+        ["controls.instruments"],
+    ),
+    (
+        "four at once",
+        Controls(tempo_bpm=1000, key="x", time_signature="x", seed_midi=b"x"),
+        ["controls.tempo_bpm", "controls.key", "controls.time_signature", "controls.seed_midi"],
+    ),
+]  # fmt: skip
+SEARCHES += [
+    (name, SearchRequest(caption="some music", controls=controls), fields) for name, controls, fields in CONTROLS
+]
+SEARCHES += [
+    ("NaN guidance", SearchRequest(caption=CAPTION, guidance=math.nan), ["guidance"]),
+    ("too much guidance", SearchRequest(caption=CAPTION, guidance=10.5), ["guidance"]),
+    (
+        "a length beside bars that stay",
+        SearchRequest(
+            caption=CAPTION, bar_count=4, controls=Controls(seed_midi=SEED, rewrite_bars=BarRange(first=1, last=1))
+        ),
+        ["bar_count"],
+    ),
+    (
+        "a bad field and a bad control",
+        SearchRequest(caption=CAPTION, seed=-1, controls=Controls(key="?")),
+        ["seed", "controls.key"],
+    ),
+]
+
+
 @pytest.mark.parametrize(("request_", "fields"), [case[1:] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
 async def test_a_bad_search_is_refused_by_field(start: Start, request_: SearchRequest, fields: list[str]) -> None:
     async with start() as running:
@@ -116,6 +187,28 @@ async def test_a_time_limit_that_is_not_above_0_is_refused(start: Start, seconds
     check_line(caught.value, INVALID, ["time_limit"])
 
 
+async def test_an_unknown_instrument_is_told_what_looks_like_it(start: Start) -> None:
+    async with start() as running:
+        for name, near in (("vioilin", "Violin"), ("Grand Paino", "Grand"), ("xyzzy", '"drums"')):
+            request = SearchRequest(caption=CAPTION, controls=Controls(instruments=[name]))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await collect(running.stub.Search(request))
+            assert near in (caught.value.details() or "")
+
+
+async def test_what_only_the_model_can_tell_is_told_by_field_too(start: Start) -> None:
+    class Deaf(FakeDecoder):
+        def open(self, prompts: Any, **options: Any) -> Any:
+            if prompts[0].controls.seed is not None:
+                raise InvalidInputError.of("seed", "must fit 600 tokens", 700)
+            return super().open(prompts, **options)
+
+    async with start(Deaf()) as running:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await collect(running.stub.Search(SearchRequest(caption=CAPTION, controls=Controls(seed_midi=SEED))))
+    check_line(caught.value, INVALID, ["controls.seed_midi"])
+
+
 async def test_unknown_names_are_not_found_and_the_known_ones_listed(start: Start) -> None:
     async with start() as running:
         for request, reason, known in (
@@ -135,6 +228,7 @@ async def test_text_that_is_not_utf8_names_its_field(start: Start) -> None:
         (b"\x0a\x03a\xffb", "caption", errors_pb2.ERROR_REASON_NOT_UTF8),
         (b"\x0a\x01a\x32\x03\x0a\x01\xc3", "reward_weights[0].name", errors_pb2.ERROR_REASON_NOT_UTF8),
         (b"\x0a\x01a\x4a\x02\xed\xa0", "model", errors_pb2.ERROR_REASON_NOT_UTF8),
+        (b"\x0a\x01a\x6a\x03\x2a\x01\xff", "controls.instruments[0]", errors_pb2.ERROR_REASON_NOT_UTF8),
         (b"\xff\xff\xff", "request", errors_pb2.ERROR_REASON_MALFORMED_REQUEST),
     ]
     async with start() as running:

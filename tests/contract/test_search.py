@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
+from motet.music import midi
+from motet.music.meter import Meter
 from motet.search.budget import StopReason
 from motet.server.config import ServerConfig
 from motet.v1 import errors_pb2, search_pb2
 from motet.v1.search_service_pb2 import SearchRequest, StopSearchRequest
 from tests.contract.conftest import SlowDecoder, Start, collect
-from tests.fakes import CountingReward, FakeClock, FakeDecoder
+from tests.fakes import CountingReward, FakeClock, FakeDecoder, fake_score
 
 CAPTION = "A calm piano piece in C major"
 
@@ -97,6 +101,73 @@ async def test_options_reach_the_search(start: Start) -> None:
     assert len(result.candidates) == 2
     best = result.candidates[0].reward
     assert best.total == pytest.approx({term.name: term.value for term in best.terms}["harmony"])
+
+
+async def test_controls_reach_every_row_and_come_back(start: Start) -> None:
+    async with start() as running:
+        controls = search_pb2.Controls(
+            tempo_bpm=96, key="Dm", key_lock=True, time_signature="6/8",
+            instruments=["sax", "string trio", "0", "Acoustic Grand Piano"], only_instruments=True, drums=True,
+        )  # fmt: skip
+        request = SearchRequest(caption="A sad waltz in C major", bar_count=2, guidance=1.5, controls=controls)
+        _, result = await collect(running.stub.Search(request))
+        prompts = running.decoder.opened[-1]["prompts"]
+    for prompt in prompts:
+        row = prompt.controls
+        assert (row.tempo_bpm, str(row.key), row.scale, str(row.meter)) == (96.0, "D minor", True, "6/8")
+        assert row.required == row.allowed == (65, 40, 41, 42, 0, 128)
+        assert (row.bars, row.guidance) == (2, 1.5)
+    told = result.controls
+    assert (told.tempo_bpm, told.key, told.key_lock, told.time_signature) == (96.0, "D minor", True, "6/8")
+    assert list(told.instruments) == ["Alto Sax", "Violin", "Viola", "Cello", "Acoustic Grand Piano"]
+    assert (told.only_instruments, told.drums, told.bar_count, told.seed_bar_count) == (True, True, 2, 0)
+    assert (list(told.genres), list(told.moods)) == (["waltz"], ["sad"])
+    assert (told.temperature, told.top_p, told.guidance) == (0.9, 0.85, 1.5)
+    assert not told.HasField("tempo_word")
+    assert not told.HasField("rewrite_bars")
+
+
+async def test_what_nobody_asked_for_is_absent(start: Start) -> None:
+    async with start() as running:
+        _, result = await collect(running.stub.Search(SearchRequest(caption="some slow music")))
+    told = result.controls
+    assert told.tempo_word == "slow"
+    assert not any(told.HasField(name) for name in ("tempo_bpm", "key", "time_signature", "drums", "rewrite_bars"))
+    assert not told.instruments
+    assert not told.only_instruments
+
+
+@pytest.mark.parametrize("rewrite", [{}, {"rewrite_bars": (2, 3)}, {"rewrite_instruments": ["drums", "flute"]}])
+async def test_a_seed_reaches_every_row_and_is_told(start: Start, rewrite: dict[str, Any]) -> None:
+    file = midi.write(fake_score([0, 5, 6, 7, 8] * 4))
+    controls = search_pb2.Controls(seed_midi=file, rewrite_instruments=rewrite.get("rewrite_instruments", []))
+    if "rewrite_bars" in rewrite:
+        controls.rewrite_bars.first, controls.rewrite_bars.last = rewrite["rewrite_bars"]
+    async with start() as running:
+        request = SearchRequest(caption=CAPTION, controls=controls)
+        if not rewrite:
+            request.bar_count = 6
+        progress, result = await collect(running.stub.Search(request))
+        seeds = [prompt.controls.seed for prompt in running.decoder.opened[-1]["prompts"]]
+    assert all(len(seed.score) == 16 and seed.bars == rewrite.get("rewrite_bars") for seed in seeds)
+    assert seeds[0].players == ((128, 73) if "rewrite_instruments" in rewrite else ())
+    told = result.controls
+    written, whole = (6, 10) if not rewrite else (2, 4) if "rewrite_bars" in rewrite else (4, 4)
+    assert (told.bar_count, told.seed_bar_count) == (whole, 4)
+    assert (result.bar_count, progress[-1].bar_count, progress[-1].bar_goal) == (written, written, written)
+    assert result.candidates[0].bar_count == whole
+    assert told.HasField("rewrite_bars") == ("rewrite_bars" in rewrite)
+    assert list(told.rewrite_instruments) == (["drums", "Flute"] if "rewrite_instruments" in rewrite else [])
+    assert told.tempo_bpm == 120.0
+    assert told.time_signature == "4/4"
+
+
+async def test_a_time_signature_said_twice_is_one(start: Start) -> None:
+    score = replace(fake_score([0, 5, 6, 7, 8] * 4), meter_tick=np.array([0, 1920]), meters=(Meter(4, 4), Meter(4, 4)))
+    request = SearchRequest(caption=CAPTION, controls=search_pb2.Controls(seed_midi=midi.write(score)))
+    async with start() as running:
+        _, result = await collect(running.stub.Search(request))
+    assert result.controls.time_signature == "4/4"
 
 
 async def test_cancelling_the_call_stops_the_work(start: Start) -> None:

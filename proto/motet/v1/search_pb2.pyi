@@ -189,7 +189,7 @@ class Candidate(_message.Message):
     log_probability: _builtins.float
     """Log-probability of the tokens under the model, in nats."""
     bar_count: _builtins.int
-    """Number of bars."""
+    """Number of bars, those of a seed included."""
     finished: _builtins.bool
     """Whether the piece reached its end; false only for what a time limit or a stop cut short."""
     @_builtins.property
@@ -269,7 +269,7 @@ class TreeNode(_message.Message):
     reward: _builtins.float
     """Reward of the piece so far, from 0 to 1; absent if it was not judged."""
     bar_count: _builtins.int
-    """Number of bars of the piece so far."""
+    """Number of bars written so far, those of a seed left out."""
     alive: _builtins.bool
     """Whether a piece of the search stands here: it is a tip that grows or has ended. Turns false for good when the search
     goes on from it to a child, or gives it up. The branches that live are the alive nodes and their ancestors.
@@ -293,6 +293,252 @@ class TreeNode(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reward) -> _WhichOneofReturnType__reward | None: ...
 
 Global___TreeNode: _TypeAlias = TreeNode  # noqa: Y015
+
+@_typing.final
+class BarRange(_message.Message):
+    """Bars of a piece, both ends included, counted from 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    """The first one, at least 1."""
+    last: _builtins.int
+    """The last one, at least `first`."""
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BarRange: _TypeAlias = BarRange  # noqa: Y015
+
+@_typing.final
+class Controls(_message.Message):
+    """What holds for every piece of a search, whatever its caption says. What is absent is left to the caption, and what the
+    caption leaves open to the model. Controls that contradict each other are refused.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPO_BPM_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    KEY_LOCK_FIELD_NUMBER: _builtins.int
+    TIME_SIGNATURE_FIELD_NUMBER: _builtins.int
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    ONLY_INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
+    SEED_MIDI_FIELD_NUMBER: _builtins.int
+    REWRITE_BARS_FIELD_NUMBER: _builtins.int
+    REWRITE_INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    tempo_bpm: _builtins.float
+    """Quarter notes a minute, from 10 to 400, as far as the model can write it. A seed has its own."""
+    key: _builtins.str
+    """Tonic and mode, for example `C# minor`, `Bb major`, `Dm`."""
+    key_lock: _builtins.bool
+    """Whether every pitched note that is written stays in the scale of the key: of `key`, else of the caption's or the
+    seed's, else of the one that the model chooses. A minor scale has the natural and the raised seventh.
+    """
+    time_signature: _builtins.str
+    """Time signature that the model can write, for example `6/8`. A seed has its own."""
+    only_instruments: _builtins.bool
+    """Nobody else plays: than `instruments`, else than those that the caption names. `drums` may still ask for drums."""
+    drums: _builtins.bool
+    """Whether drums must play, or must not."""
+    seed_midi: _builtins.bytes
+    """A Standard MIDI File of at most 1 MiB, 960 bars and one time signature: a seed. It is continued after its last bar
+    by `SearchRequest.bar_count` bars, or a part of it is written anew; the rest of its notes, its tempi and its tracks
+    stay as they are.
+    """
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Instruments that must play, in place of those that the caption names: General MIDI names (`Alto Sax`), everyday
+        names (`sax`, `strings`, `string quartet`), program numbers from `0` to `127`, or `drums`. At most 16 in all. Others
+        may join, unless `only_instruments` says no.
+        """
+
+    @_builtins.property
+    def rewrite_bars(self) -> Global___BarRange:
+        """Bars of the seed to be written anew. Absent, beside `rewrite_instruments`: all of them."""
+
+    @_builtins.property
+    def rewrite_instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Instruments whose part of the seed is written anew, or added, named as in `instruments`. Empty, beside
+        `rewrite_bars`: everybody's.
+        """
+
+    def __init__(
+        self,
+        *,
+        tempo_bpm: _builtins.float | None = ...,
+        key: _builtins.str | None = ...,
+        key_lock: _builtins.bool = ...,
+        time_signature: _builtins.str | None = ...,
+        instruments: _abc.Iterable[_builtins.str] | None = ...,
+        only_instruments: _builtins.bool = ...,
+        drums: _builtins.bool | None = ...,
+        seed_midi: _builtins.bytes | None = ...,
+        rewrite_bars: Global___BarRange | None = ...,
+        rewrite_instruments: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_seed_midi", b"_seed_midi", "_tempo_bpm", b"_tempo_bpm", "_time_signature", b"_time_signature", "drums", b"drums", "key", b"key", "rewrite_bars", b"rewrite_bars", "seed_midi", b"seed_midi", "tempo_bpm", b"tempo_bpm", "time_signature", b"time_signature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_seed_midi", b"_seed_midi", "_tempo_bpm", b"_tempo_bpm", "_time_signature", b"_time_signature", "drums", b"drums", "instruments", b"instruments", "key", b"key", "key_lock", b"key_lock", "only_instruments", b"only_instruments", "rewrite_bars", b"rewrite_bars", "rewrite_instruments", b"rewrite_instruments", "seed_midi", b"seed_midi", "tempo_bpm", b"tempo_bpm", "time_signature", b"time_signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__drums: _TypeAlias = _typing.Literal["drums"]  # noqa: Y015
+    _WhichOneofArgType__drums: _TypeAlias = _typing.Literal["_drums", b"_drums"]  # noqa: Y015
+    _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
+    _WhichOneofArgType__key: _TypeAlias = _typing.Literal["_key", b"_key"]  # noqa: Y015
+    _WhichOneofReturnType__rewrite_bars: _TypeAlias = _typing.Literal["rewrite_bars"]  # noqa: Y015
+    _WhichOneofArgType__rewrite_bars: _TypeAlias = _typing.Literal["_rewrite_bars", b"_rewrite_bars"]  # noqa: Y015
+    _WhichOneofReturnType__seed_midi: _TypeAlias = _typing.Literal["seed_midi"]  # noqa: Y015
+    _WhichOneofArgType__seed_midi: _TypeAlias = _typing.Literal["_seed_midi", b"_seed_midi"]  # noqa: Y015
+    _WhichOneofReturnType__tempo_bpm: _TypeAlias = _typing.Literal["tempo_bpm"]  # noqa: Y015
+    _WhichOneofArgType__tempo_bpm: _TypeAlias = _typing.Literal["_tempo_bpm", b"_tempo_bpm"]  # noqa: Y015
+    _WhichOneofReturnType__time_signature: _TypeAlias = _typing.Literal["time_signature"]  # noqa: Y015
+    _WhichOneofArgType__time_signature: _TypeAlias = _typing.Literal["_time_signature", b"_time_signature"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drums) -> _WhichOneofReturnType__drums | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__key) -> _WhichOneofReturnType__key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rewrite_bars) -> _WhichOneofReturnType__rewrite_bars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed_midi) -> _WhichOneofReturnType__seed_midi | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tempo_bpm) -> _WhichOneofReturnType__tempo_bpm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_signature) -> _WhichOneofReturnType__time_signature | None: ...
+
+Global___Controls: _TypeAlias = Controls  # noqa: Y015
+
+@_typing.final
+class EffectiveControls(_message.Message):
+    """What held for a search: what its caption states, the controls of the request laid over it, and its seed. Pieces were
+    written under this and judged against it. Absent: left to the model.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPO_BPM_FIELD_NUMBER: _builtins.int
+    TEMPO_WORD_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    KEY_LOCK_FIELD_NUMBER: _builtins.int
+    TIME_SIGNATURE_FIELD_NUMBER: _builtins.int
+    INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    ONLY_INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
+    GENRES_FIELD_NUMBER: _builtins.int
+    MOODS_FIELD_NUMBER: _builtins.int
+    BAR_COUNT_FIELD_NUMBER: _builtins.int
+    SEED_BAR_COUNT_FIELD_NUMBER: _builtins.int
+    REWRITE_BARS_FIELD_NUMBER: _builtins.int
+    REWRITE_INSTRUMENTS_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    TOP_P_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
+    tempo_bpm: _builtins.float
+    """Quarter notes a minute."""
+    tempo_word: _builtins.str
+    """A range of tempi by its name, for example `allegro` or `slow`; where no tempo holds."""
+    key: _builtins.str
+    """Tonic and mode, for example `C# minor`."""
+    key_lock: _builtins.bool
+    """Whether every pitched note that is written stays in the scale of the key."""
+    time_signature: _builtins.str
+    """Time signature, for example `6/8`."""
+    only_instruments: _builtins.bool
+    """Whether nobody else came in."""
+    drums: _builtins.bool
+    """Whether drums were asked for, or ruled out."""
+    bar_count: _builtins.int
+    """Number of bars of the whole piece, those of the seed included."""
+    seed_bar_count: _builtins.int
+    """Number of bars of the seed; 0 without one."""
+    temperature: _builtins.float
+    """Sampling temperature."""
+    top_p: _builtins.float
+    """Nucleus sampling."""
+    guidance: _builtins.float
+    """Weight of the words."""
+    @_builtins.property
+    def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Instruments asked for and those of the seed, by their General MIDI names."""
+
+    @_builtins.property
+    def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Genres that the caption names."""
+
+    @_builtins.property
+    def moods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Moods that the caption names."""
+
+    @_builtins.property
+    def rewrite_bars(self) -> Global___BarRange:
+        """Bars of the seed that were written anew."""
+
+    @_builtins.property
+    def rewrite_instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Instruments whose part of the seed was written anew, by their General MIDI names, or `drums`."""
+
+    def __init__(
+        self,
+        *,
+        tempo_bpm: _builtins.float | None = ...,
+        tempo_word: _builtins.str | None = ...,
+        key: _builtins.str | None = ...,
+        key_lock: _builtins.bool = ...,
+        time_signature: _builtins.str | None = ...,
+        instruments: _abc.Iterable[_builtins.str] | None = ...,
+        only_instruments: _builtins.bool = ...,
+        drums: _builtins.bool | None = ...,
+        genres: _abc.Iterable[_builtins.str] | None = ...,
+        moods: _abc.Iterable[_builtins.str] | None = ...,
+        bar_count: _builtins.int = ...,
+        seed_bar_count: _builtins.int = ...,
+        rewrite_bars: Global___BarRange | None = ...,
+        rewrite_instruments: _abc.Iterable[_builtins.str] | None = ...,
+        temperature: _builtins.float = ...,
+        top_p: _builtins.float = ...,
+        guidance: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "drums", b"drums", "key", b"key", "rewrite_bars", b"rewrite_bars", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "bar_count", b"bar_count", "drums", b"drums", "genres", b"genres", "guidance", b"guidance", "instruments", b"instruments", "key", b"key", "key_lock", b"key_lock", "moods", b"moods", "only_instruments", b"only_instruments", "rewrite_bars", b"rewrite_bars", "rewrite_instruments", b"rewrite_instruments", "seed_bar_count", b"seed_bar_count", "temperature", b"temperature", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature", "top_p", b"top_p"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__drums: _TypeAlias = _typing.Literal["drums"]  # noqa: Y015
+    _WhichOneofArgType__drums: _TypeAlias = _typing.Literal["_drums", b"_drums"]  # noqa: Y015
+    _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
+    _WhichOneofArgType__key: _TypeAlias = _typing.Literal["_key", b"_key"]  # noqa: Y015
+    _WhichOneofReturnType__rewrite_bars: _TypeAlias = _typing.Literal["rewrite_bars"]  # noqa: Y015
+    _WhichOneofArgType__rewrite_bars: _TypeAlias = _typing.Literal["_rewrite_bars", b"_rewrite_bars"]  # noqa: Y015
+    _WhichOneofReturnType__tempo_bpm: _TypeAlias = _typing.Literal["tempo_bpm"]  # noqa: Y015
+    _WhichOneofArgType__tempo_bpm: _TypeAlias = _typing.Literal["_tempo_bpm", b"_tempo_bpm"]  # noqa: Y015
+    _WhichOneofReturnType__tempo_word: _TypeAlias = _typing.Literal["tempo_word"]  # noqa: Y015
+    _WhichOneofArgType__tempo_word: _TypeAlias = _typing.Literal["_tempo_word", b"_tempo_word"]  # noqa: Y015
+    _WhichOneofReturnType__time_signature: _TypeAlias = _typing.Literal["time_signature"]  # noqa: Y015
+    _WhichOneofArgType__time_signature: _TypeAlias = _typing.Literal["_time_signature", b"_time_signature"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drums) -> _WhichOneofReturnType__drums | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__key) -> _WhichOneofReturnType__key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rewrite_bars) -> _WhichOneofReturnType__rewrite_bars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tempo_bpm) -> _WhichOneofReturnType__tempo_bpm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tempo_word) -> _WhichOneofReturnType__tempo_word | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_signature) -> _WhichOneofReturnType__time_signature | None: ...
+
+Global___EffectiveControls: _TypeAlias = EffectiveControls  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
@@ -325,9 +571,9 @@ class Progress(_message.Message):
     finished_count: _builtins.int
     """How many of them have ended."""
     bar_count: _builtins.int
-    """Number of bars that every piece has reached, unless it has ended."""
+    """Number of bars written of every piece, unless it has ended."""
     bar_goal: _builtins.int
-    """Number of bars asked for."""
+    """Number of bars to write."""
     node_count: _builtins.int
     """Number of nodes of the search tree; never falls."""
     token_count: _builtins.int
@@ -392,6 +638,7 @@ class SearchResult(_message.Message):
     STRATEGY_FIELD_NUMBER: _builtins.int
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     BAR_COUNT_FIELD_NUMBER: _builtins.int
+    CONTROLS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model."""
     model_version: _builtins.str
@@ -407,7 +654,7 @@ class SearchResult(_message.Message):
     token_count: _builtins.int
     """Number of tokens decoded."""
     bar_count: _builtins.int
-    """Number of bars asked of the model."""
+    """Number of bars asked of the model, those of a seed left out."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The pieces asked for, best first. At least one."""
@@ -428,6 +675,10 @@ class SearchResult(_message.Message):
     def elapsed(self) -> _duration_pb2.Duration:
         """Time since the server took the request, waiting included."""
 
+    @_builtins.property
+    def controls(self) -> Global___EffectiveControls:
+        """What held for every piece."""
+
     def __init__(
         self,
         *,
@@ -444,10 +695,11 @@ class SearchResult(_message.Message):
         strategy: _builtins.str = ...,
         token_count: _builtins.int = ...,
         bar_count: _builtins.int = ...,
+        controls: Global___EffectiveControls | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "plain_sample", b"plain_sample"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "elapsed", b"elapsed", "plain_sample", b"plain_sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "bar_count", b"bar_count", "candidates", b"candidates", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "nodes", b"nodes", "plain_sample", b"plain_sample", "reward_version", b"reward_version", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "bar_count", b"bar_count", "candidates", b"candidates", "controls", b"controls", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "nodes", b"nodes", "plain_sample", b"plain_sample", "reward_version", b"reward_version", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -38,6 +38,8 @@ class SearchRequest(_message.Message):
     RESULT_COUNT_FIELD_NUMBER: _builtins.int
     TIME_LIMIT_FIELD_NUMBER: _builtins.int
     MUTATION_COUNT_FIELD_NUMBER: _builtins.int
+    CONTROLS_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
     caption: _builtins.str
     """What the music should be, 1 to 2,000 characters."""
     seed: _builtins.int
@@ -49,7 +51,9 @@ class SearchRequest(_message.Message):
     candidate_count: _builtins.int
     """Number of pieces to decode side by side, from 1 to 64."""
     bar_count: _builtins.int
-    """Length of the piece in bars, from 1 to 64. Absent: what the caption asks for, else the server's default."""
+    """Length of the piece in bars, from 1 to 64; with a seed, the bars to add to it. Absent: what the caption asks for,
+    else the server's default. A seed that is partly written anew keeps its length: absent there.
+    """
     temperature: _builtins.float
     """Sampling temperature, above 0 and at most 2."""
     top_p: _builtins.float
@@ -60,6 +64,10 @@ class SearchRequest(_message.Message):
     """Number of pieces to return, best first, from 1 to `candidate_count`; pieces with the same notes count once."""
     mutation_count: _builtins.int
     """Number of mutations of the caption to try beside the caption itself, from 0 to 8."""
+    guidance: _builtins.float
+    """Weight of the words, from 0 to 10: 1 is the model's own; above it, what the words make likely counts more
+    (classifier-free guidance), at twice the work.
+    """
     @_builtins.property
     def reward_weights(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.RewardWeight]:
         """Weights of the reward terms. Empty: the server's defaults. Otherwise a term that is not named weighs 0."""
@@ -67,6 +75,10 @@ class SearchRequest(_message.Message):
     @_builtins.property
     def time_limit(self) -> _duration_pb2.Duration:
         """Return the best so far after this time, waiting included; above 0. The server may lower it, never raise it."""
+
+    @_builtins.property
+    def controls(self) -> _search_pb2.Controls:
+        """What holds whatever the caption says."""
 
     def __init__(
         self,
@@ -83,15 +95,19 @@ class SearchRequest(_message.Message):
         result_count: _builtins.int | None = ...,
         time_limit: _duration_pb2.Duration | None = ...,
         mutation_count: _builtins.int | None = ...,
+        controls: _search_pb2.Controls | None = ...,
+        guidance: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "mutation_count", b"mutation_count", "result_count", b"result_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "controls", b"controls", "guidance", b"guidance", "mutation_count", b"mutation_count", "result_count", b"result_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "model", b"model", "mutation_count", b"mutation_count", "result_count", b"result_count", "reward_weights", b"reward_weights", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "controls", b"controls", "guidance", b"guidance", "model", b"model", "mutation_count", b"mutation_count", "result_count", b"result_count", "reward_weights", b"reward_weights", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bar_count: _TypeAlias = _typing.Literal["bar_count"]  # noqa: Y015
     _WhichOneofArgType__bar_count: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count"]  # noqa: Y015
     _WhichOneofReturnType__candidate_count: _TypeAlias = _typing.Literal["candidate_count"]  # noqa: Y015
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
+    _WhichOneofReturnType__guidance: _TypeAlias = _typing.Literal["guidance"]  # noqa: Y015
+    _WhichOneofArgType__guidance: _TypeAlias = _typing.Literal["_guidance", b"_guidance"]  # noqa: Y015
     _WhichOneofReturnType__mutation_count: _TypeAlias = _typing.Literal["mutation_count"]  # noqa: Y015
     _WhichOneofArgType__mutation_count: _TypeAlias = _typing.Literal["_mutation_count", b"_mutation_count"]  # noqa: Y015
     _WhichOneofReturnType__result_count: _TypeAlias = _typing.Literal["result_count"]  # noqa: Y015
@@ -106,6 +122,8 @@ class SearchRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bar_count) -> _WhichOneofReturnType__bar_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__candidate_count) -> _WhichOneofReturnType__candidate_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__guidance) -> _WhichOneofReturnType__guidance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mutation_count) -> _WhichOneofReturnType__mutation_count | None: ...
     @_typing.overload

@@ -14,8 +14,9 @@ from motet.search.request import MAX_CANDIDATES
 from motet.search.result import Candidate, Progress, SearchResult
 from motet.search.run import SearchRequest
 from motet.search.tree import TreeSnapshot
+from motet.server import controls
 from motet.server.backend import LISTENING_RATE_HZ
-from motet.server.errors import ViolationsError, duration_of
+from motet.server.errors import ViolationsError, check, duration_of, renamed
 from motet.v1 import search_pb2, search_service_pb2
 
 TERMS = tuple(Weights.__dataclass_fields__)
@@ -34,6 +35,7 @@ _FIELDS = {
     "bar_count": "bars",
     "temperature": "temperature",
     "top_p": "top_p",
+    "guidance": "guidance",
     "mutation_count": "mutations",
     "result_count": "results",
 }
@@ -42,6 +44,8 @@ _FIELDS = {
 
 def search_request(message: search_service_pb2.SearchRequest, *, deadline_s: float) -> SearchRequest:
     """The search that ``message`` asks for; an error that tells all bad fields at once, by their names on the wire.
+
+    Reads the seed, if there is one.
 
     Args:
         message: as received; absent fields take the defaults of the search.
@@ -71,9 +75,21 @@ def search_request(message: search_service_pb2.SearchRequest, *, deadline_s: flo
             if not violations:
                 raise
         except InvalidInputError as error:
-            violations.append(_named(error, name))
-    _check(violations)
-    return SearchRequest(**given, deadline_s=deadline_s)
+            violations.append(renamed(error, {argument: name}))
+    try:
+        given["controls"] = controls.controls(message.controls)
+    except InvalidInputError as error:
+        violations.extend(error.violations if isinstance(error, ViolationsError) else [error])
+    check(violations)
+    try:
+        return SearchRequest(**given, deadline_s=deadline_s)
+    except InvalidInputError as error:
+        raise on_the_wire(error) from error
+
+
+def on_the_wire(error: InvalidInputError) -> InvalidInputError:
+    """A violation that a search told, by the name of the field on the wire."""
+    return renamed(error, {argument: name for name, argument in _FIELDS.items()} | controls.FIELDS)
 
 
 def time_limit_s(message: search_service_pb2.SearchRequest) -> float | None:
@@ -108,7 +124,7 @@ def weights(messages: Sequence[search_pb2.RewardWeight]) -> Weights:
         else:
             seen.add(message.name)
             chosen[message.name] = weight
-    _check(violations)
+    check(violations)
     if not sum(chosen.values()) > 0:
         raise InvalidInputError.of("reward_weights", "must not all be 0", {name: chosen[name] for name in seen})
     return Weights(**chosen)
@@ -124,7 +140,7 @@ def render_options(message: search_service_pb2.RenderRequest) -> dict[str, Any]:
     rate_hz = message.rate_hz if message.HasField("rate_hz") else LISTENING_RATE_HZ
     if not 8000 <= rate_hz <= 96_000:
         violations.append(InvalidInputError.of("rate_hz", "must be from 8000 to 96000", rate_hz))
-    _check(violations)
+    check(violations)
     return {
         "start_s": message.start_seconds if message.HasField("start_seconds") else None,
         "end_s": message.end_seconds if message.HasField("end_seconds") else None,
@@ -140,21 +156,6 @@ def midi_bytes(data: bytes, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise InvalidInputError.of("midi", f"must have at most {max_bytes:,} bytes", f"{len(data):,} bytes")
     return data
-
-
-def _named(error: InvalidInputError, name: str) -> InvalidInputError:
-    """The same violation under the field's name on the wire."""
-    rule = error.metadata.get("rule", error.message)
-    received = error.metadata.get("received", "")
-    metadata = {**error.metadata, "field": name}
-    return InvalidInputError(error.reason, f"{name}: {rule} (received {received})", metadata)
-
-
-def _check(violations: Sequence[InvalidInputError]) -> None:
-    if len(violations) == 1:
-        raise violations[0]
-    if violations:
-        raise ViolationsError(violations)
 
 
 def reward(breakdown: Breakdown) -> search_pb2.Reward:
@@ -239,6 +240,7 @@ def result(found: SearchResult, *, model: str, model_version: str, reward_versio
         strategy=found.request.strategy,
         token_count=found.tokens,
         bar_count=found.bars,
+        controls=controls.effective(found.plan),
     )
 
 

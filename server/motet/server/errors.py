@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -67,6 +67,25 @@ class ViolationsError(InvalidInputError):
 
     def __reduce__(self) -> tuple[type[MotetError], tuple[str, str, dict[str, str]]]:
         return InvalidInputError, (self.reason, self.message, self.metadata)
+
+
+def check(violations: Sequence[InvalidInputError]) -> None:
+    """Raises what there is: nothing, the one violation, or all of them together."""
+    if len(violations) == 1:
+        raise violations[0]
+    if violations:
+        raise ViolationsError(violations)
+
+
+def renamed(error: InvalidInputError, names: Mapping[str, str]) -> InvalidInputError:
+    """The same violation with its field named as in ``names``, where that has another name for it."""
+    field = error.metadata.get("field", "")
+    name = names.get(field, field)
+    if name == field:
+        return error
+    rule = error.metadata.get("rule", error.message)
+    received = error.metadata.get("received", "")
+    return InvalidInputError(error.reason, f"{name}: {rule} (received {received})", {**error.metadata, "field": name})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from motet.music.error import NotFoundError
+from motet.music.error import InvalidInputError, NotFoundError
 from motet.search.result import Progress
 from motet.search.run import SearchRequest
 from motet.server import convert
@@ -71,14 +71,20 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         started = time.monotonic()
         with self._searching.admission.admit():
             deadline = started + self._budget_s(request, context)
-            search = convert.search_request(request, deadline_s=deadline - started)
+            if request.controls.HasField("seed_midi"):  # a file takes its time to read; the loop goes on meanwhile
+                search = await asyncio.to_thread(convert.search_request, request, deadline_s=deadline - started)
+            else:
+                search = convert.search_request(request, deadline_s=deadline - started)
             backend = self._backend()
             backend.check_model(request.model)
             search_id = secrets.token_hex(8)
             mailbox: Mailbox[Progress] = Mailbox(asyncio.get_running_loop())
 
             def work(job: Job[search_pb2.SearchResult]) -> search_pb2.SearchResult:
-                found = backend.search(_until(search, deadline), on_progress=mailbox.put, cancelled=job.cancelled)
+                try:
+                    found = backend.search(_until(search, deadline), on_progress=mailbox.put, cancelled=job.cancelled)
+                except InvalidInputError as error:  # what only the model can tell
+                    raise convert.on_the_wire(error) from error
                 return convert.result(
                     found,
                     model=backend.model,

@@ -7,14 +7,27 @@
 
 from motet.client.aio import AsyncClient
 from motet.client.client import Client
+from motet.client.controls import Controls
 from motet.client.error import RequestError
 from motet.client.local import LocalServer
-from motet.client.result import Candidate, Judgement, Model, Progress, Reward, SearchResult, TreeNode, Wav
+from motet.client.result import (
+    Candidate,
+    EffectiveControls,
+    Judgement,
+    Model,
+    Progress,
+    Reward,
+    SearchResult,
+    TreeNode,
+    Wav,
+)
 
 __all__ = [
     "AsyncClient",
     "Candidate",
     "Client",
+    "Controls",
+    "EffectiveControls",
     "Judgement",
     "LocalServer",
     "Model",

@@ -12,6 +12,7 @@ import grpc
 
 from motet.client import request as requests
 from motet.client.channel import DEFAULT_ADDRESS, HEALTH_METHOD, OPTIONS, SERVICE, health_request, is_serving
+from motet.client.controls import Controls
 from motet.client.error import RequestError, from_rpc
 from motet.client.result import Judgement, Model, Progress, SearchResult, TreeNode, Wav
 from motet.client.retry import RetryPolicy
@@ -67,9 +68,11 @@ class AsyncClient:
         strategy: str | None = None,
         candidates: int | None = None,
         bars: int | None = None,
+        controls: Controls | None = None,
         weights: Mapping[str, float] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
@@ -84,9 +87,11 @@ class AsyncClient:
             strategy=strategy,
             candidates=candidates,
             bars=bars,
+            controls=controls,
             weights=weights,
             temperature=temperature,
             top_p=top_p,
+            guidance=guidance,
             model=model,
             results=results,
             mutations=mutations,
@@ -106,9 +111,11 @@ class AsyncClient:
         strategy: str | None = None,
         candidates: int | None = None,
         bars: int | None = None,
+        controls: Controls | None = None,
         weights: Mapping[str, float] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
@@ -122,9 +129,11 @@ class AsyncClient:
             strategy=strategy,
             candidates=candidates,
             bars=bars,
+            controls=controls,
             weights=weights,
             temperature=temperature,
             top_p=top_p,
+            guidance=guidance,
             model=model,
             results=results,
             mutations=mutations,

@@ -12,6 +12,7 @@ import grpc
 
 from motet.client import request as requests
 from motet.client.channel import DEFAULT_ADDRESS, HEALTH_METHOD, OPTIONS, SERVICE, health_request, is_serving
+from motet.client.controls import Controls
 from motet.client.error import RequestError, from_rpc
 from motet.client.result import Judgement, Model, Progress, SearchResult, TreeNode, Wav
 from motet.client.retry import RetryPolicy
@@ -66,9 +67,11 @@ class Client:
         strategy: str | None = None,
         candidates: int | None = None,
         bars: int | None = None,
+        controls: Controls | None = None,
         weights: Mapping[str, float] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
@@ -83,10 +86,12 @@ class Client:
             seed: 0 to 2**63 - 1; the same request with the same seed gives the same bytes.
             strategy: name of a search strategy.
             candidates: pieces decoded side by side, 1 to 64.
-            bars: length, 1 to 64.
+            bars: length, 1 to 64; with a seed, how many to add to it.
+            controls: what must hold, whatever the caption says.
             weights: of the reward terms, by name; a term that is not named weighs 0.
             temperature: of sampling, above 0 and at most 2.
             top_p: of sampling, above 0 and at most 1.
+            guidance: weight of the words, 0 to 10; 1 is the model's own, more takes twice the work.
             model: ``name`` or ``name@version``.
             results: pieces to return, 1 to ``candidates``.
             mutations: mutated captions to try, 0 to 8.
@@ -100,9 +105,11 @@ class Client:
             strategy=strategy,
             candidates=candidates,
             bars=bars,
+            controls=controls,
             weights=weights,
             temperature=temperature,
             top_p=top_p,
+            guidance=guidance,
             model=model,
             results=results,
             mutations=mutations,
@@ -122,9 +129,11 @@ class Client:
         strategy: str | None = None,
         candidates: int | None = None,
         bars: int | None = None,
+        controls: Controls | None = None,
         weights: Mapping[str, float] | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
@@ -138,9 +147,11 @@ class Client:
             strategy=strategy,
             candidates=candidates,
             bars=bars,
+            controls=controls,
             weights=weights,
             temperature=temperature,
             top_p=top_p,
+            guidance=guidance,
             model=model,
             results=results,
             mutations=mutations,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from motet.client import table
 from motet.client.client import Client
 from motet.client.command import INTERRUPTED
 from motet.client.connection import add_server_option, connect
+from motet.client.controls import Controls
 from motet.client.error import RequestError
 from motet.client.interruption import Interruption
 from motet.client.result import SearchResult
@@ -34,7 +36,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--seed", type=int, metavar="N", help="same seed, same bytes (default: the server chooses)")
     parser.add_argument("--candidates", type=int, metavar="N", help="pieces decoded side by side, 1 to 64 (default: 8)")
-    parser.add_argument("--bars", type=int, metavar="N", help="length, 1 to 64 (default: what the caption says, or 8)")
+    parser.add_argument(
+        "--bars",
+        type=int,
+        metavar="N",
+        help="length, 1 to 64; bars to add to a seed (default: what the caption says, or 8)",
+    )
     parser.add_argument("--strategy", metavar="NAME", help="search strategy (default: population)")
     parser.add_argument(
         "--mutations", type=int, metavar="N", help="rewordings of the caption to try, 0 to 8 (default: 3)"
@@ -43,6 +50,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--temperature", type=float, metavar="T", help="of sampling, above 0 and at most 2")
     parser.add_argument("--top-p", type=float, metavar="P", help="of sampling, above 0 and at most 1")
     parser.add_argument(
+        "--guidance", type=float, metavar="G", help="weight of the words, 0 to 10 (default: 1, the model's own)"
+    )
+    parser.add_argument(
         "--model",
         metavar="NAME|FOLDER",
         help="model to search with (default: the server's); a checkpoint folder gets a private server for this call",
@@ -50,12 +60,46 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--results", type=int, metavar="N", help="write the N best, as FILE.mid, FILE-2.mid, … (default: 1)"
     )
+    add_control_options(parser)
     parser.add_argument("--time-limit", type=float, metavar="S", help="return the best so far after S seconds")
     parser.add_argument("--wav", type=Path, metavar="FILE.wav", help="also play the best into a WAV file")
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="also draw the best and the search tree")
     parser.add_argument("--json", action="store_true", help="print everything about the search as JSON")
     add_server_option(parser)
     parser.set_defaults(run=run)
+
+
+def add_control_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what becomes ``Controls``."""
+    group = parser.add_argument_group("what must hold, whatever the caption says")
+    group.add_argument("--tempo", type=float, metavar="BPM", help="quarter notes a minute, 10 to 400")
+    group.add_argument("--key", metavar="KEY", help="e.g. 'C# minor', 'Bb major'")
+    group.add_argument("--key-lock", action="store_true", help="keep every pitched note in the scale of the key")
+    group.add_argument("--time-signature", metavar="N/D", help="e.g. 3/4")
+    group.add_argument(
+        "--instrument",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="must play, instead of those in the caption: 'Alto Sax', sax, a General MIDI program 0 to 127, drums; "
+        "may be repeated",
+    )
+    group.add_argument("--only", action="store_true", help="nobody else plays than these, or those in the caption")
+    group.add_argument("--drums", action=argparse.BooleanOptionalAction, help="drums must play, or must not")
+    group.add_argument(
+        "--seed-midi",
+        type=Path,
+        metavar="FILE.mid",
+        help="continue this file; or, with --rewrite-…, keep the rest of it",
+    )
+    group.add_argument("--rewrite-bars", metavar="A-B", help="bars of the file to write anew, e.g. 5-8")
+    group.add_argument(
+        "--rewrite-instrument",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="whose part of the file to write anew, or to add; may be repeated",
+    )
 
 
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +114,7 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Searches, writes the files, prints the comparison."""
     weights = parse_weights(arguments.weights)
+    controls = parse_controls(arguments)
     for path in (arguments.output, arguments.wav, arguments.picture):
         check_writable(path)
     if arguments.picture is not None:
@@ -78,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     if folder is not None:
         arguments.model = None  # the private server's own
     with connect(arguments.server, folder) as client:
-        result, interrupted = search(client, arguments, weights)
+        result, interrupted = search(client, arguments, weights, controls)
         # The music first: nothing that fails later may lose it.
         for path, candidate in zip(numbered(arguments.output, len(result.candidates)), result.candidates, strict=True):
             path.write_bytes(candidate.midi)
@@ -99,7 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def search(
-    client: Client, arguments: argparse.Namespace, weights: Mapping[str, float] | None
+    client: Client, arguments: argparse.Namespace, weights: Mapping[str, float] | None, controls: Controls
 ) -> tuple[SearchResult, bool]:
     """The result, shown live on stderr, and whether the user ended the search."""
     stream = client.start(
@@ -108,9 +153,11 @@ def search(
         strategy=arguments.strategy,
         candidates=arguments.candidates,
         bars=arguments.bars,
+        controls=controls,
         weights=weights,
         temperature=arguments.temperature,
         top_p=arguments.top_p,
+        guidance=arguments.guidance,
         model=arguments.model,
         results=arguments.results,
         mutations=arguments.mutations,
@@ -133,6 +180,30 @@ def model_folder(arguments: argparse.Namespace) -> Path | None:
         return None
     folder = Path(arguments.model)
     return folder if (folder / "config.json").is_file() else None
+
+
+def parse_controls(arguments: argparse.Namespace) -> Controls:
+    """The controls that the options ask for; RequestError or OSError for what cannot be read."""
+    return Controls(
+        tempo_bpm=arguments.tempo,
+        key=arguments.key,
+        key_lock=arguments.key_lock,
+        time_signature=arguments.time_signature,
+        instruments=arguments.instrument,
+        only_instruments=arguments.only,
+        drums=arguments.drums,
+        seed_midi=None if arguments.seed_midi is None else arguments.seed_midi.read_bytes(),
+        rewrite_bars=None if arguments.rewrite_bars is None else parse_bars(arguments.rewrite_bars),
+        rewrite_instruments=arguments.rewrite_instrument,
+    )
+
+
+def parse_bars(text: str) -> tuple[int, int]:
+    """``"5-8"`` or ``"5"`` as (first, last); RequestError for anything else."""
+    match = re.fullmatch(r"\s*(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?\s*", text)
+    if match is None:
+        raise RequestError.of("rewrite-bars", "must be A-B, the first and the last bar", text)
+    return int(match[1]), int(match[2] or match[1])
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:

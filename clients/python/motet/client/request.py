@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
+from motet.client.controls import Controls
 from motet.client.error import RequestError
+from motet.client.text import text
 from motet.v1 import search_pb2, search_service_pb2
 
 MAX_MIDI_BYTES = 16 << 20
@@ -20,9 +22,11 @@ def search(
     strategy: str | None = None,
     candidates: int | None = None,
     bars: int | None = None,
+    controls: Controls | None = None,
     weights: Mapping[str, float] | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
+    guidance: float | None = None,
     model: str | None = None,
     results: int | None = None,
     mutations: int | None = None,
@@ -38,10 +42,13 @@ def search(
         reward_weights=_weights(weights),
         temperature=temperature,
         top_p=top_p,
+        guidance=guidance,
         model=text("model", model or ""),
         result_count=_whole("result_count", results),
         mutation_count=_whole("mutation_count", mutations),
     )
+    if controls is not None:
+        request.controls.CopyFrom(controls.message())
     if time_limit_s is not None:
         request.time_limit.CopyFrom(_duration("time_limit", time_limit_s))
     return request
@@ -65,20 +72,6 @@ def render(
         rate_hz=_whole("rate_hz", rate_hz),
         effects=effects,
     )
-
-
-def text(field: str, value: str) -> str:
-    """``value`` if it is UTF-8; the command line hands over bytes that are not as lone surrogates."""
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        received = value.encode("utf-8", "surrogateescape" if _from_bytes(value) else "backslashreplace")
-        raise RequestError.of(field, "must be UTF-8", received) from None
-    return value
-
-
-def _from_bytes(value: str) -> bool:
-    return all(not 0xD800 <= ord(c) <= 0xDFFF or 0xDC80 <= ord(c) <= 0xDCFF for c in value)
 
 
 def _whole(field: str, value: int | None, *, bits: int = 32) -> int | None:

@@ -168,6 +168,70 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveControls:
+    """What held for every piece of a search: the caption, the controls laid over it, and the seed.
+
+    Args:
+        tempo_bpm: quarter notes a minute; like all that follow None or empty where it was left to the model.
+        tempo_word: a range of tempi by its name, where no tempo held.
+        key: for example ``"C# minor"``.
+        key_lock: whether every pitched note that was written stays in its scale.
+        time_signature: for example ``"6/8"``.
+        instruments: asked for, and of the seed, by their General MIDI names.
+        only_instruments: whether nobody else came in.
+        drums: whether they were asked for, or ruled out.
+        genres, moods: that the caption names.
+        bars: of the whole piece.
+        seed_bars: of the seed, 0 without one.
+        rewrite_bars: (first, last) bar of the seed that was written anew.
+        rewrite_instruments: whose part of the seed was written anew.
+        temperature, top_p, guidance: of sampling.
+    """
+
+    tempo_bpm: float | None
+    tempo_word: str | None
+    key: str | None
+    key_lock: bool
+    time_signature: str | None
+    instruments: tuple[str, ...]
+    only_instruments: bool
+    drums: bool | None
+    genres: tuple[str, ...]
+    moods: tuple[str, ...]
+    bars: int
+    seed_bars: int
+    rewrite_bars: tuple[int, int] | None
+    rewrite_instruments: tuple[str, ...]
+    temperature: float
+    top_p: float
+    guidance: float
+
+    @classmethod
+    def of(cls, message: search_pb2.EffectiveControls) -> EffectiveControls:
+        """From the wire."""
+        bars = message.rewrite_bars
+        return cls(
+            tempo_bpm=message.tempo_bpm if message.HasField("tempo_bpm") else None,
+            tempo_word=message.tempo_word or None,
+            key=message.key or None,
+            key_lock=message.key_lock,
+            time_signature=message.time_signature or None,
+            instruments=tuple(message.instruments),
+            only_instruments=message.only_instruments,
+            drums=message.drums if message.HasField("drums") else None,
+            genres=tuple(message.genres),
+            moods=tuple(message.moods),
+            bars=message.bar_count,
+            seed_bars=message.seed_bar_count,
+            rewrite_bars=(bars.first, bars.last) if message.HasField("rewrite_bars") else None,
+            rewrite_instruments=tuple(message.rewrite_instruments),
+            temperature=message.temperature,
+            top_p=message.top_p,
+            guidance=message.guidance,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """What a search found; a function of (model version, reward version, request, seed) unless time ended it.
 
@@ -178,7 +242,8 @@ class SearchResult:
         arms: captions that the model was given; the first is the request's.
         model, model_version, reward_version, strategy: what was used.
         seed: as requested, or as the server chose.
-        bars: length asked of the model.
+        bars: asked of the model, those of a seed left out.
+        controls: what held for every piece.
         tokens: decoded in all.
         stop_reason: ``"COMPLETED"``, ``"TIME_LIMIT"`` or ``"STOPPED"``.
         elapsed_s: seconds since the server took the request.
@@ -194,6 +259,7 @@ class SearchResult:
     strategy: str
     seed: int
     bars: int
+    controls: EffectiveControls
     tokens: int
     stop_reason: str
     elapsed_s: float
@@ -217,6 +283,7 @@ class SearchResult:
             strategy=message.strategy,
             seed=message.seed,
             bars=message.bar_count,
+            controls=EffectiveControls.of(message.controls),
             tokens=message.token_count,
             stop_reason=_stop_reason(message.stop_reason),
             elapsed_s=_seconds(message.elapsed),
