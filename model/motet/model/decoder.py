@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from motet.model.checkpoint import Checkpoint
 from motet.model.constraint import Constraints
 from motet.model.controls import Controls
+from motet.model.engine import PackedNetwork
 from motet.model.grammar import COMPLETE, Grammar, Parse, State
-from motet.model.network import Memory
+from motet.model.kernels import draw, log_softmax
+from motet.model.matrix import Precision
+from motet.model.network import Memory, MotetForConditionalGeneration
+from motet.model.past import EnginePast, NetworkPast, Past
 from motet.model.prefix import Prefix
 from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
@@ -52,10 +56,22 @@ class Decoder:
     Args:
         checkpoint: the model.
         text: the sentence encoder, for a model that was trained with one and does not bring its own.
+        precision: of the arithmetic (``motet.model.matrix``), for models of our own; "float32" is exact.
+        threads: that share a step of a batch.
     """
 
-    def __init__(self, checkpoint: Checkpoint, text: TextEncoder | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        text: TextEncoder | None = None,
+        *,
+        precision: Precision = "float32",
+        threads: int = 1,
+    ) -> None:
         self.checkpoint = checkpoint
+        self._threads = threads
+        network = checkpoint.network
+        self._packed = PackedNetwork(network, precision) if isinstance(network, MotetForConditionalGeneration) else None
         self.text = checkpoint.captions or text or TextEncoder.load()
         self.grammar = Grammar(checkpoint.tokenizer)
 
@@ -67,6 +83,14 @@ class Decoder:
             return self.checkpoint.network.remember(*self.text.encode(spoken))
         states, mask = self.text.encode(captions)
         return self.checkpoint.network.remember(states, mask & torch.from_numpy(worded)[:, None])
+
+    def begin(self, captions: Sequence[str], worded: NDArray[np.bool_], tokens: int) -> Past:
+        """Empty rows of at most so many tokens, with the memory of each caption (``remember``)."""
+        memory = self.remember(captions, worded)
+        if self._packed is None:
+            return NetworkPast(self.checkpoint.network, memory, tokens)
+        same = [(caption, bool(said)) for caption, said in zip(captions, worded, strict=True)]
+        return EnginePast(self._packed, memory, same, tokens, self._threads)
 
     def open(
         self,
@@ -110,7 +134,6 @@ class Batch:
         self, decoder: Decoder, prompts: Sequence[Prompt], *, seed: int, capacity: int, streams: NDArray[np.int64]
     ) -> None:
         self._decoder = decoder
-        self._network = decoder.checkpoint.network
         self._prompts = list(prompts)
         self._seed = seed
         self._capacity = capacity
@@ -130,12 +153,15 @@ class Batch:
         self._pending: NDArray[np.int64] = np.full(rows, -1, np.int64)  # the token that a paused row goes on with
         self._owes_bar: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # the next token begins a bar
         self._finished: NDArray[np.bool_] = np.zeros(rows, np.bool_)
-        # Guided rows have a companion without words behind the B rows; its cache is all that differs.
+        # Guided rows have a companion without words behind the B rows; its past is all that differs.
         self._guided = np.flatnonzero(self._guidance != 1.0)
         everybody = np.concatenate((np.arange(rows), self._guided))
         worded = np.arange(len(everybody)) < rows
-        self._memory = decoder.remember([prompts[row].caption for row in everybody], worded)
-        self._cache = self._network.allocate(len(everybody), capacity + 1)
+        self._past = decoder.begin([prompts[row].caption for row in everybody], worded, capacity + 1)
+        size = len(decoder.checkpoint.tokenizer)
+        self._worded: NDArray[np.float32] = np.zeros((rows, size), np.float32)  # log-probabilities under the words,
+        self._bent: NDArray[np.float32] = np.zeros((rows, size), np.float32)  # and as guidance bends them
+        self._known: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # whether both follow the newest token
         for row, prefix in enumerate(self._prefixes):
             self._begin(row, prefix)
 
@@ -153,10 +179,9 @@ class Batch:
             self._parse.state[row] = State.WRITE
         else:
             self._owes_bar[row] = True
-        with torch.inference_mode():
-            fed = torch.from_numpy(self._tokens[row, : len(tokens)].astype(np.int64))
-            for place in (row, *(len(self._prompts) + np.flatnonzero(self._guided == row))):
-                self._network.prefill(fed, int(place), self._cache, self._memory)
+        fed = self._tokens[row, : len(tokens)].astype(np.int64)
+        for place in (row, *(len(self._prompts) + np.flatnonzero(self._guided == row))):
+            self._past.prefill(int(place), fed)
 
     @property
     def size(self) -> int:
@@ -171,12 +196,12 @@ class Batch:
     @property
     def token_counts(self) -> NDArray[np.int64]:
         """[B] tokens sampled so far in each row's present lineage."""
-        return self._lengths - np.array([len(prefix.tokens) for prefix in self._prefixes])
+        return np.asarray(self._lengths - [len(prefix.tokens) for prefix in self._prefixes])
 
     @property
     def bars_done(self) -> NDArray[np.int64]:
         """[B] bars begun by each row, those of the seed music before it included."""
-        return self._parse.bars.astype(np.int64) + np.array([prefix.first_bar for prefix in self._prefixes])
+        return np.asarray(self._parse.bars + np.array([prefix.first_bar for prefix in self._prefixes], np.int64))
 
     def log_probability(self, row: int) -> float:
         """Sum of the log-probabilities of the row's sampled tokens under the model with its words, in nats."""
@@ -217,7 +242,6 @@ class Batch:
                 end = index + 1
         return np.concatenate((header, sampled[:end]))
 
-    @torch.inference_mode()
     def advance(self, bars: int, cancelled: Callable[[], bool] = lambda: False) -> int:
         """Lets every unfinished row grow by ``bars`` bars, or to its end; returns the number of tokens sampled.
 
@@ -232,30 +256,32 @@ class Batch:
             self._step(active, target)
         return int(self._lengths.sum()) - before
 
-    def _logits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Log-probabilities [B, V] after the newest tokens: under the words, and as guidance bends them."""
-        newest = self._tokens[np.arange(self.size), self._lengths]
-        tokens = np.concatenate((newest, newest[self._guided])).astype(np.int64)
-        positions = np.concatenate((self._lengths, self._lengths[self._guided]))
-        logits = self._network.step(
-            torch.from_numpy(tokens), torch.from_numpy(positions), self._cache, self._memory
-        ).float()
-        worded = torch.log_softmax(logits[: self.size], dim=-1).numpy()
-        if not len(self._guided):
-            return worded, worded
-        wordless = torch.log_softmax(logits[self.size :], dim=-1).numpy()
-        bent = worded.copy()
-        weight = self._guidance[self._guided, None].astype(np.float32)
-        bent[self._guided] = wordless + weight * (worded[self._guided] - wordless)
-        return worded, bent
+    def _refresh(self, rows: NDArray[np.intp]) -> None:
+        """Feeds the newest tokens of ``rows`` and keeps the log-probabilities that follow."""
+        if not len(rows):
+            return
+        guided = np.flatnonzero(np.isin(self._guided, rows))
+        owners = np.concatenate((rows, self._guided[guided]))
+        newest = self._tokens[owners, self._lengths[owners]].astype(np.int64)
+        log_probabilities = self._past.step(np.concatenate((rows, self.size + guided)), newest)
+        log_softmax(log_probabilities)
+        self._worded[rows] = self._bent[rows] = log_probabilities[: len(rows)]
+        if len(guided):
+            chosen, wordless = self._guided[guided], log_probabilities[len(rows) :]
+            weight = self._guidance[chosen, None].astype(np.float32)
+            self._bent[chosen] = wordless + weight * (self._worded[chosen] - wordless)
+        self._known[rows] = True
 
     def _step(self, active: NDArray[np.bool_], target: NDArray[np.int32]) -> None:
         """One token for every active row; rows that reach their target or end leave ``active``."""
         grammar, limit = self._decoder.grammar, self._constraints.bars
-        log_probabilities, bent = self._logits()
-        allowed = self._parse.allowed(may_end=self._parse.bars >= limit) & self._constraints.mask(self._parse)
-        allowed[self._owes_bar] &= grammar.starts_bar
-        drawn = np.where(self._pending >= 0, self._pending, self._draw(bent, allowed))
+        self._refresh(np.flatnonzero(active & ~self._known))
+        drawn = self._pending.copy()
+        undecided = np.flatnonzero(active & (self._pending < 0))
+        if len(undecided):
+            allowed = self._parse.allowed(may_end=self._parse.bars >= limit) & self._constraints.mask(self._parse)
+            allowed[self._owes_bar] &= grammar.starts_bar
+            drawn[undecided] = self._draw(undecided, allowed[undecided])
 
         pauses = active & grammar.starts_bar[drawn] & (self._parse.bars >= target)
         self._pending[pauses] = drawn[pauses]
@@ -268,27 +294,19 @@ class Batch:
         self._owes_bar[grows] = False
         self._lengths[grows] += 1
         self._tokens[grows, self._lengths[grows]] = drawn[grows]
-        self._log_probability[grows] += log_probabilities[grows, drawn[grows]]
+        self._log_probability[grows] += self._worded[grows, drawn[grows]]
+        self._known[grows] = False
         full = active & (self._lengths >= self._capacity)
         self._finished |= ends | complete | full
         active &= ~(pauses | self._finished)
 
-    def _draw(self, log_probabilities: NDArray[np.float32], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Nucleus sampling by inverse transform: one token id a row, [B]."""
-        scaled = np.where(allowed, log_probabilities / self._temperature[:, None], -np.inf).astype(np.float64)
-        order = np.argsort(-scaled, axis=1, kind="stable")
-        ranked = np.take_along_axis(scaled, order, axis=1)
-        weights = np.exp(ranked - ranked[:, :1])
-        cumulative = np.cumsum(weights, axis=1)
-        # Keep the smallest head whose mass reaches top_p: every rank before which the mass is still below it.
-        head = cumulative - weights < self._top_p[:, None] * cumulative[:, -1:]
-        kept = np.where(head, weights, 0.0)
-        cumulative = np.cumsum(kept, axis=1)
+    def _draw(self, rows: NDArray[np.intp], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Nucleus sampling by inverse transform: one token id for each of ``rows``."""
         # A draw that a copy makes again must not reuse the number that paused its parent.
-        steps = 2 * self._lengths + self._owes_bar
-        points = uniforms(self._seed, self._streams, steps)[:, None] * cumulative[:, -1:]
-        ranks = np.minimum((cumulative <= points).sum(axis=1), (kept > 0).sum(axis=1) - 1)
-        return np.take_along_axis(order, ranks[:, None], axis=1)[:, 0]
+        steps = 2 * self._lengths[rows] + self._owes_bar[rows]
+        points = uniforms(self._seed, self._streams[rows], steps)
+        drawn: NDArray[np.int64] = draw(self._bent[rows], allowed, self._temperature[rows], self._top_p[rows], points)
+        return drawn
 
     def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
         """Row i becomes a copy of row ``parents[i]`` and goes on with the random stream ``streams[i]``.
@@ -303,14 +321,9 @@ class Batch:
             raise InvalidInputError.of("parents", "must keep guided and unguided rows apart", parents)
         companion = np.searchsorted(self._guided, parents[self._guided]) + self.size
         sources = np.concatenate((parents, companion))
-        moved = np.flatnonzero(sources != np.arange(len(sources)))
-        if len(moved):
-            length = int(self._lengths.max()) + 1
-            for store in (self._cache.keys, self._cache.values):
-                store[:, moved, :, :length] = store[:, sources[moved], :, :length]
-            self._memory = self._memory.take(torch.from_numpy(sources))
-            self._prompts = [self._prompts[parent] for parent in parents]
-            self._prefixes = [self._prefixes[parent] for parent in parents]
+        self._past.select(sources)
+        self._prompts = [self._prompts[parent] for parent in parents]
+        self._prefixes = [self._prefixes[parent] for parent in parents]
         self._parse.select(parents)
         self._constraints.select(parents)
         for name in (
@@ -323,6 +336,9 @@ class Batch:
             "_pending",
             "_owes_bar",
             "_finished",
+            "_worded",
+            "_bent",
+            "_known",
         ):
             setattr(self, name, getattr(self, name)[parents].copy())
         diverges = (self._pending >= 0) & (self._streams[parents] != streams)
