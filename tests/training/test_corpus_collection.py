@@ -90,7 +90,7 @@ def test_midicaps_names_files_of_lakh(lakh: Path, below: str, as_list: bool) -> 
     assert len(pieces) == 2
     first = pieces[0]
     assert (first.genres, first.moods, first.key) == (("pop", "rock"), ("happy", "melodic"), Key(1, "minor"))
-    assert first.caption == MIDICAPS["caption"]
+    assert (first.caption, first.source) == (MIDICAPS["caption"], "lmd_full")
     assert first.held_out
     assert not pieces[1].held_out
 

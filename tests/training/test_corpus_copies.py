@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from motet.music.score import DRUMS, Score
+from motet.training.corpus import split
 from motet.training.corpus.copies import near_copies
 from motet.training.corpus.fingerprint import SKETCH, fingerprint
+from motet.training.corpus.manifest import Piece
 
 
 def tune(seed: int, notes: int = 160) -> Score:
@@ -80,6 +82,23 @@ def test_an_edited_transposed_copy_is_near_its_original_and_other_tunes_are_not(
     others = [tune(10_001 + seed + number) for number in range(3)]
     found = near_copies([fingerprint(one).sketch for one in (score, *others, copy)])
     assert found == [(0, 4)]
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10_000), semitones=st.integers(-6, 6), share=st.floats(0, 0.04), bpm=st.floats(40, 240))
+def test_a_copy_lands_in_the_split_of_its_original(seed: int, semitones: int, share: float, bpm: float) -> None:
+    score = tune(seed)
+    exact = replace(moved(score, semitones), tempo_bpm=np.array([bpm]))
+    scores = [tune(20_000 + number) for number in range(40)] + [score, exact, edited(exact, seed, share)]
+    pieces = [
+        Piece(id=f"{seed}-{number}", path=f"{number}.mid", source="a", licence="b", group=str(number))
+        for number in range(len(scores))
+    ]
+    found = near_copies([fingerprint(one).sketch for one in scores])
+    groups = split.song_groups(pieces, [(pieces[left].id, pieces[right].id) for left, right in found])
+    assigned = split.assign(pieces, groups)
+    assert len({assigned[piece.id] for piece in pieces[-3:]}) == 1
+    assert len({groups[piece.id] for piece in pieces}) == 41
 
 
 def test_a_tune_at_half_the_note_values_and_one_inside_a_longer_piece_are_copies() -> None:

@@ -64,7 +64,8 @@ class Collection:
         for row in rows:
             path = _found(self.folder, row["location"])
             if path is not None:
-                pieces[path] = _with_facts(self._piece(path), row)
+                source = row["location"].partition("/")[0] if "/" in row["location"] else self.folder.resolve().name
+                pieces[path] = _with_facts(replace(self._piece(path), source=source), row)
         if not pieces:
             message = f"must name files below {self.folder}: none of the {len(rows):,} that it names is there"
             raise _missing("captions", message, captions)
