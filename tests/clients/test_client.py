@@ -3,7 +3,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from motet.client import AsyncClient, Client, Progress, RequestError
+from motet.client import AsyncClient, Client, Controls, Progress, RequestError
 from motet.client.retry import RetryPolicy
 from motet.music import midi
 from tests.clients.conftest import Background, wait_until
@@ -27,6 +27,26 @@ def test_a_search_returns_what_the_server_found(server: Background) -> None:
     assert seen[-1].best is not None
     assert seen[-1].best.total == pytest.approx(result.best.reward.total)
     assert result.to_json()["candidates"][0]["midi_bytes"] == len(result.best.midi)
+
+
+def test_controls_reach_the_server_and_come_back(server: Background) -> None:
+    controls = Controls(tempo_bpm=96.0, key="D minor", instruments=["flute", "drums"], only_instruments=True)
+    with Client(server.address) as client:
+        result = client.search(CAPTION, seed=3, bars=2, controls=controls, guidance=1.5)
+        told = result.controls
+        assert (told.tempo_bpm, told.key, told.instruments, told.drums) == (96.0, "D minor", ("Flute",), True)
+        assert (told.only_instruments, told.key_lock, told.bars, told.guidance) == (True, False, 2, 1.5)
+        assert (told.tempo_word, told.time_signature, told.rewrite_bars, told.seed_bars) == (None, None, None, 0)
+        assert result.to_json()["controls"]["key"] == "D minor"
+        again = Controls(seed_midi=result.best.midi, rewrite_bars=(2, 2), rewrite_instruments=["flute"])
+        told = client.search(CAPTION, seed=3, controls=again).controls
+        assert (told.bars, told.seed_bars, told.rewrite_bars, told.rewrite_instruments) == (2, 2, (2, 2), ("Flute",))
+
+
+async def test_controls_reach_the_server_from_the_aio_client(server: Background) -> None:
+    async with AsyncClient(server.address) as client:
+        result = await client.search(CAPTION, seed=3, bars=2, controls=Controls(key="D minor"), guidance=2.0)
+    assert (result.controls.key, result.controls.guidance) == ("D minor", 2.0)
 
 
 def test_progress_offers_the_tree_so_far(server: Background) -> None:

@@ -67,6 +67,28 @@ def test_generate_writes_everything_that_is_asked_for(server: Background, tmp_pa
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_generate_takes_controls(server: Background, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "x.mid"
+    assert motet(
+        *("generate", CAPTION, "-o", str(out), "--bars", "2", "--json", "--server", server.address),
+        *("--tempo", "96", "--key", "D minor", "--key-lock", "--time-signature", "3/4", "--only", "--no-drums"),
+        *("--instrument", "piano", "--instrument", "alto sax", "--guidance", "1.5"),
+    ) == 0  # fmt: skip
+    told = json.loads(capsys.readouterr().out)["controls"]
+    assert (told["tempo_bpm"], told["key"], told["key_lock"], told["time_signature"]) == (96.0, "D minor", True, "3/4")
+    assert told["instruments"] == ["Acoustic Grand Piano", "Alto Sax"]
+    assert (told["only_instruments"], told["drums"], told["guidance"], told["bars"]) == (True, False, 1.5, 2)
+
+    again = ("generate", CAPTION, "-o", str(tmp_path / "y.mid"), "--seed-midi", str(out), "--server", server.address)
+    assert motet(*again, "--bars", "3", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["controls"]
+    assert (told["seed_bars"], told["bars"]) == (2, 5)
+    assert motet(*again, "--rewrite-bars", "2", "--rewrite-instrument", "drums", "--drums", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["controls"]
+    assert (told["seed_bars"], told["bars"], told["rewrite_bars"]) == (2, 2, [2, 2])
+    assert (told["rewrite_instruments"], told["drums"]) == (["drums"], True)
+
+
 def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "x.mid"
     file.write_bytes(midi.write(fake_score([0, 5, 6, 7, 8])))
@@ -89,6 +111,21 @@ def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> No
             "motet generate: candidate_count: must be a whole number from 1 to 64",
         ),
         (["generate", "x", "--weights", "text=nan"], "motet generate: reward_weights[0].weight: must be finite"),
+        (["generate", "x", "--key", "H"], 'motet generate: controls.key: must look like "C# minor" or "Bb major"'),
+        (
+            ["generate", "x", "--instrument", "vioilin"],
+            "motet generate: controls.instruments[0]: must be an instrument of General MIDI; near it are Violin, Viola",
+        ),
+        (["generate", "x", "--instrument", "drums", "--no-drums"], "motet generate: controls.drums: must not be off"),
+        (["generate", "x", "--only"], "motet generate: controls.only_instruments: must come with instruments"),
+        (["generate", "x", "--rewrite-bars", "2-3"], "motet generate: controls.rewrite_bars: must be absent without"),
+        (["generate", "x", "--rewrite-bars", "b-c"], "motet generate: rewrite-bars: must be A-B, the first and the"),
+        (["generate", "x", "--seed-midi", "/nowhere.mid"], "motet generate: /nowhere.mid: No such file or directory"),
+        (["generate", "x", "--seed-midi", os.devnull], "motet generate: controls.seed_midi: must not be empty"),
+        (
+            ["generate", "x", "--seed-midi", __file__],
+            "motet generate: controls.seed_midi: must be a Standard MIDI File",
+        ),
         (["generate", "x", "--weights", "text"], "motet generate: weights: must be NAME=NUMBER"),
         (
             ["generate", "x", "--time-limit", "-3"],

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from motet.client import RequestError
+from motet.client import Controls, RequestError
 from motet.client import request as requests
 
 
@@ -49,3 +49,40 @@ def test_numbers_that_do_not_fit_are_named() -> None:
         requests.search("x", seed=2**63)
     with pytest.raises(RequestError, match="bar_count: must be a whole number of 32 bits"):
         requests.search("x", bars=2**40)
+
+
+def test_controls_that_are_absent_stay_absent() -> None:
+    assert not requests.search("x").HasField("controls")
+    message = requests.search("x", controls=Controls()).controls
+    assert not message.ListFields()
+    message = requests.search("x", guidance=0.0, controls=Controls(tempo_bpm=0.0, key="", drums=False, seed_midi=b""))
+    assert message.HasField("guidance")
+    fields = [field.name for field, _ in message.controls.ListFields()]
+    assert fields == ["tempo_bpm", "key", "drums", "seed_midi"]
+
+
+def test_all_controls_go_over_the_wire() -> None:
+    message = Controls(
+        key_lock=True,
+        time_signature="6/8",
+        instruments=["sax", "0"],
+        only_instruments=True,
+        rewrite_bars=(5, 8),
+        rewrite_instruments=("drums",),
+    ).message()
+    assert (message.key_lock, message.time_signature, message.only_instruments) == (True, "6/8", True)
+    assert list(message.instruments) == ["sax", "0"]
+    assert (message.rewrite_bars.first, message.rewrite_bars.last) == (5, 8)
+    assert list(message.rewrite_instruments) == ["drums"]
+
+
+def test_controls_that_cannot_go_over_the_wire_are_named() -> None:
+    for controls, line in (
+        (Controls(key="\ud800"), "controls.key: must be UTF-8"),
+        (Controls(instruments=["a", "\ud800"]), r"controls.instruments\[1\]: must be UTF-8"),
+        (Controls(instruments="piano"), "controls.instruments: must be a list of names .received 'piano'"),
+        (Controls(seed_midi=bytes(2 << 20)), "controls.seed_midi: must have at most 1,048,576 bytes .*2,097,152"),
+        (Controls(rewrite_bars=(1, 2**31)), "controls.rewrite_bars: must be whole numbers of 32 bits"),
+    ):
+        with pytest.raises(RequestError, match=f"^{line}"):
+            requests.search("x", controls=controls)

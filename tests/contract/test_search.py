@@ -9,14 +9,18 @@ import grpc
 import numpy as np
 import pytest
 
+from motet.model.decoder import Decoder
+from motet.model.grammar import SCALES
 from motet.music import midi
 from motet.music.meter import Meter
+from motet.music.score import DRUMS, Score
 from motet.search.budget import StopReason
 from motet.server.config import ServerConfig
 from motet.v1 import errors_pb2, search_pb2
 from motet.v1.search_service_pb2 import SearchRequest, StopSearchRequest
 from tests.contract.conftest import SlowDecoder, Start, collect
 from tests.fakes import CountingReward, FakeClock, FakeDecoder, fake_score
+from tests.tiny import random_score, tiny_checkpoint
 
 CAPTION = "A calm piano piece in C major"
 
@@ -160,6 +164,37 @@ async def test_a_seed_reaches_every_row_and_is_told(start: Start, rewrite: dict[
     assert list(told.rewrite_instruments) == (["drums", "Flute"] if "rewrite_instruments" in rewrite else [])
     assert told.tempo_bpm == 120.0
     assert told.time_signature == "4/4"
+
+
+async def test_part_of_a_file_is_written_anew_in_a_locked_key(start: Start) -> None:
+    """The whole way, with a real decoder on random weights."""
+    file = midi.write(random_score(4))
+    controls = search_pb2.Controls(
+        seed_midi=file,
+        rewrite_bars=search_pb2.BarRange(first=2, last=3),
+        rewrite_instruments=["flute", "drums"],
+        key="Eb minor",
+        key_lock=True,
+    )
+    async with start(Decoder(tiny_checkpoint())) as running:
+        request = SearchRequest(caption="a jazz waltz", seed=1, candidate_count=2, controls=controls)
+        _, result = await collect(running.stub.Search(request))
+    before, after = midi.read(file), midi.read(result.candidates[0].midi)
+    bar = before.meters[0].bar_ticks(before.ppq)
+
+    def notes(score: Score) -> set[tuple[int, ...]]:
+        columns = (score.onset, score.duration, score.pitch, score.velocity, score.program)
+        return set(zip(*(column.tolist() for column in columns), strict=True))
+
+    open_ = (before.onset // bar >= 1) & (before.onset // bar < 3) & np.isin(before.program, (73, DRUMS))
+    kept = notes(before.select(~open_))
+    written = notes(after) - kept
+    assert kept <= notes(after)
+    assert {program for *_, program in written} == {73, DRUMS}
+    assert {onset // bar for onset, *_ in written} <= {1, 2}
+    assert {(pitch - 3) % 12 for _, _, pitch, _, program in written if program == 73} <= set(SCALES["minor"])
+    assert result.controls.key == "Eb minor"
+    assert after.end_tick <= 4 * bar or after.end_tick == before.end_tick
 
 
 async def test_a_time_signature_said_twice_is_one(start: Start) -> None:

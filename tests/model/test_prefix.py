@@ -152,11 +152,11 @@ def test_tracks_stay_and_held_notes_are_not_cut() -> None:
         track=np.array([0, 1, 1, 1, 1]),
         track_names=("right", "left"),
     )
-    prefix = Prefix(seed=Seed(score=score, bars=(2, 2)), tokens=np.zeros(0, np.int32))
+    prefix = Prefix(seed=Seed(score=score, bars=(2, 2)), tokens=np.zeros(0, np.int32), bars=3)
     written = Score(
         ppq=24,
         onset=np.array([96, 120, 144, 150]),
-        duration=np.full(4, 12),
+        duration=np.array([12, 999, 12, 12]),
         pitch=np.array([60, 60, 62, 40]),
         velocity=np.full(4, 70, np.int16),
         program=np.array([0, 73, 0, 73]),
@@ -164,5 +164,7 @@ def test_tracks_stay_and_held_notes_are_not_cut() -> None:
     )
     joined = prefix.joined(written)
     assert joined.track_names == ("right", "left")
+    assert (joined.onset + joined.duration).max() == 384  # the kept note; the written one ends with its bars
+    assert joined.duration[joined.onset == 120].tolist() == [288 - 120]
     found = set(zip(joined.onset.tolist(), joined.pitch.tolist(), joined.track.tolist(), strict=True))
     assert found == {(0, 60, 0), (0, 48, 1), (48, 50, 1), (192, 53, 1), (120, 60, 2), (144, 62, 0), (150, 40, 2)}

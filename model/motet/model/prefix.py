@@ -30,12 +30,14 @@ class Prefix:
         tokens: header and seed music, without begin.
         header: how many of them are the header.
         first_bar: bars of the seed before those that the tokens hold; a model hears as much as fits.
+        bars: of the whole piece, with the seed's; written notes end with them.
     """
 
     seed: Seed | None = None
     tokens: NDArray[np.int32]
     header: int = 0
     first_bar: int = 0
+    bars: int = 0
 
     @classmethod
     def of(cls, controls: Controls, tokenizer: Tokenizer | Vocabulary, capacity: int) -> Prefix:
@@ -94,7 +96,13 @@ class Prefix:
             key=lambda index: len(ids(*windows[index])) > room,
         )
         first, end = windows[above - 1]
-        return cls(seed=seed, tokens=np.array(ids(first, end), np.int32), header=len(begins), first_bar=first)
+        return cls(
+            seed=seed,
+            tokens=np.array(ids(first, end), np.int32),
+            header=len(begins),
+            first_bar=first,
+            bars=controls.bars if seed.continues else seed.length_bars,
+        )
 
     @property
     def fills(self) -> bool:
@@ -126,10 +134,12 @@ class Prefix:
         tracks = dict(zip(programs.tolist(), seed.score.track[first_notes].tolist(), strict=True))
         strangers = np.setdiff1d(written.program, programs).tolist()
         tracks |= {program: int(seed.score.track.max()) + 1 + index for index, program in enumerate(strangers)}
+        onset = np.rint(written.onset * scale).astype(np.int64) + start
+        left = np.maximum(self.bars * seed.bar_ticks - onset, 1)
         added = replace(
             written,
-            onset=np.rint(written.onset * scale).astype(np.int64) + start,
-            duration=np.maximum(np.rint(written.duration * scale), 1).astype(np.int64),
+            onset=onset,
+            duration=np.clip(np.rint(written.duration * scale), 1, left).astype(np.int64),
             track=np.array([tracks[program] for program in written.program.tolist()], np.int16),
         )
         added = added.select(~_struck_anew(kept, added))

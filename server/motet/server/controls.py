@@ -53,11 +53,11 @@ def controls(message: search_pb2.Controls) -> SearchControls:
     """
     violations: list[InvalidInputError] = []
 
-    def read(work: Callable[[], T], name: str | None = None) -> T | None:
+    def read(work: Callable[[], T]) -> T | None:
         try:
             return work()
         except InvalidInputError as error:
-            violations.append(renamed(error, FIELDS if name is None else {error.metadata["field"]: name}))
+            violations.append(renamed(error, FIELDS))
             return None
 
     fields: dict[str, Any] = {"key_lock": message.key_lock, "only_instruments": message.only_instruments}
@@ -67,7 +67,7 @@ def controls(message: search_pb2.Controls) -> SearchControls:
     if message.HasField("key"):
         fields["key"] = read(lambda: Key.parse(message.key))
     if message.HasField("time_signature"):
-        fields["meter"] = read(lambda: Meter.parse(message.time_signature), "controls.time_signature")
+        fields["meter"] = read(lambda: _meter(message.time_signature))
     if message.HasField("drums"):
         fields["drums"] = message.drums
     fields["instruments"] = read(lambda: players(message.instruments, "controls.instruments"))
@@ -91,6 +91,13 @@ def controls(message: search_pb2.Controls) -> SearchControls:
     check(violations)
     assert made is not None  # noqa: S101 (or its violation has just been told)
     return made
+
+
+def _meter(text: str) -> Meter:
+    try:
+        return Meter.parse(text)
+    except InvalidInputError as error:
+        raise InvalidInputError.of("meter", "must be a time signature such as 6/8", text) from error
 
 
 def _music(file: bytes) -> Score:
