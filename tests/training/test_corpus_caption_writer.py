@@ -96,7 +96,7 @@ def is_true(read: Attributes, known: Attributes) -> bool:
 _SYNTHS = {"ensemble", "strings", "synth lead"}  # "strings" are violins and cellos, "synth" is any of them
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(given=attributes(), seed=st.integers(0, 2**32 - 1))
 def test_a_caption_states_only_what_is_true(given: Attributes, seed: int) -> None:
     caption = caption_writer.write(given, np.random.default_rng(seed))
