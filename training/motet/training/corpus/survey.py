@@ -85,7 +85,10 @@ def survey(
         told: takes the number of files measured so far.
     """
     known = _load(cache)
-    contents = {piece.id: _content(files, piece) for piece in pieces}
+    contents = {
+        piece.id: _content(piece.source, path.read_bytes()) if (path := files / piece.path).is_file() else ""
+        for piece in pieces
+    }
     new = [piece for piece in pieces if contents[piece.id] and contents[piece.id] not in known]
     made = 0
     for results in run(measure, _batches(files, new)):
@@ -141,9 +144,10 @@ def _audible(score: Score, piece: Piece) -> tuple[Score, int]:
 
 
 def _measured(files: Path, piece: Piece) -> Survey:
-    content = _content(files, piece)
+    data = (files / piece.path).read_bytes()
+    content = _content(piece.source, data)
     try:
-        score, silent = _audible(midi.read(files / piece.path), piece)
+        score, silent = _audible(midi.read(data), piece)
     except MotetError:
         return Survey(content=content, refusal="broken: no MIDI that can be read")
     found = fingerprint(score)
@@ -158,16 +162,13 @@ def _measured(files: Path, piece: Piece) -> Survey:
         silent=silent,
         programs=tuple(int(program) for program in np.unique(score.program) if program != DRUMS),
         has_drums=bool((score.program == DRUMS).any()),
-        has_tempo=_SET_TEMPO in (files / piece.path).read_bytes(),
+        has_tempo=_SET_TEMPO in data,
     )
 
 
-def _content(files: Path, piece: Piece) -> str:
-    path = files / piece.path
-    if not path.is_file():
-        return ""
+def _content(source: str, data: bytes) -> str:
     # Tracks are left out by source, so that the same bytes of another source are something else.
-    return hashlib.sha256(piece.source.encode() + b"\0" + path.read_bytes()).hexdigest()[:24]
+    return hashlib.sha256(source.encode() + b"\0" + data).hexdigest()[:24]
 
 
 def _batches(files: Path, pieces: Sequence[Piece]) -> Iterator[Batch]:
