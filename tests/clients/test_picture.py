@@ -7,10 +7,11 @@ import pytest
 
 from motet.client.general_midi import PROGRAM_NAMES
 from motet.client.picture import DRUMS, _read, draw
-from motet.client.result import Candidate, Reward, SearchResult, TreeNode
+from motet.client.result import Candidate, EffectiveControls, Reward, SearchResult, TreeNode
 from motet.music import instrument, midi
 from motet.music.score import DRUMS as SCORE_DRUMS
 from motet.music.score import Score
+from motet.v1 import search_pb2
 from tests.fakes import fake_score
 
 PIANO = fake_score([0, 5, 6, 7, 8, 0, 9, 10, 11, 12])
@@ -29,8 +30,9 @@ def a_result(score: Score) -> SearchResult:
         TreeNode(index=3, parent=1, arm=0, reward=0.7, bars=2, alive=True),
         TreeNode(index=4, parent=2, arm=1, reward=0.4, bars=2, alive=True),
     )
+    controls = EffectiveControls.of(search_pb2.EffectiveControls())
     return SearchResult(
-        candidates=(best,), plain_sample=replace(best, lineage=(0, 2, 4)), nodes=nodes, arms=("x", "y"), model="m",
+        controls=controls, candidates=(best,), plain_sample=replace(best, lineage=(0, 2, 4)), nodes=nodes, arms=("x", "y"), model="m",
         model_version="1", reward_version="2", strategy="s", seed=1, bars=2, tokens=20, stop_reason="COMPLETED",
         elapsed_s=1.0,
     )  # fmt: skip

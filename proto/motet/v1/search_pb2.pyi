@@ -347,7 +347,9 @@ class Controls(_message.Message):
     seed's, else of the one that the model chooses. A minor scale has the natural and the raised seventh.
     """
     time_signature: _builtins.str
-    """Time signature that the model can write, for example `6/8`. A seed has its own."""
+    """Time signature that the model can write, for example `6/8`; halves are written as quarters, 2/2 as 4/4. A seed has
+    its own.
+    """
     only_instruments: _builtins.bool
     """Nobody else plays: than `instruments`, else than those that the caption names. `drums` may still ask for drums."""
     drums: _builtins.bool
