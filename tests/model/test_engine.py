@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from numpy.typing import NDArray
@@ -109,24 +109,25 @@ def test_reduced_precisions_stay_near() -> None:
     tokens = some_tokens(100)
     exact = torch.log_softmax(torch.from_numpy(taught(0, tokens)), -1).numpy()
     for precision, bound in (("bfloat16", 0.05), *([("int8", 0.3)] if QUADRUPLES else [])):
-        engine = Engine(packed(precision), BOUND)  # type: ignore[arg-type]
+        engine = Engine(packed(precision), BOUND)
         logits = engine.prefill(engine.join(remembered(engine, 0)), tokens, every=True)
         assert np.abs(torch.log_softmax(torch.from_numpy(logits), -1).numpy() - exact).max() < bound
 
 
 def test_weights_that_are_bfloat16_already_lose_nothing_in_16_bits() -> None:
-    half = tiny_network().to(torch.bfloat16).float()
-    pack_of_16, pack_of_32 = PackedNetwork(half), packed()
-    assert pack_of_16.matrices.words.dtype == np.uint16
-    assert pack_of_32.matrices.words.dtype == np.float32
-    engine, tokens = Engine(pack_of_16, BOUND), some_tokens(90)
-    logits = engine.prefill(engine.join(remembered(engine, 0)), tokens, every=True)
+    half = tiny_network()
+    for weight in half.parameters():
+        weight.data = weight.data.to(torch.bfloat16).float()
+    packed_half = PackedNetwork(half)
+    assert packed_half.matrices.words.dtype == np.uint16
+    assert packed().matrices.words.dtype == np.float32
+    engine, tokens = Engine(packed_half, BOUND), some_tokens(90)
     text, mask = texts()
     with torch.inference_mode():
-        memory = network().remember(text[:1, :3], mask[:1, :3])
-        exact = Engine(PackedNetwork(half), BOUND)
-        slot = exact.join(exact.remember(memory.keys[:, 0], memory.values[:, 0]))
-    np.testing.assert_array_equal(exact.prefill(slot, tokens, every=True), logits)
+        memory = half.remember(text[:1, :3], mask[:1, :3])
+        expected = half(torch.from_numpy(tokens)[None], text[:1, :3], mask[:1, :3])[0].numpy()
+    slot = engine.join(engine.remember(memory.keys[:, 0], memory.values[:, 0]))
+    np.testing.assert_allclose(engine.prefill(slot, tokens, every=True), expected, atol=1e-4)
 
 
 class Sessions(RuleBasedStateMachine):
@@ -282,40 +283,3 @@ def test_log_softmax_is_torch_s() -> None:
 def test_the_exponential_is_exact_to_few_units() -> None:
     for x in np.linspace(-87, 88, 20_001).astype(np.float32):
         assert kernels.exponential(x) == pytest.approx(float(np.exp(np.float64(x))), rel=4e-7)
-
-
-def reference_draw(
-    likely: NDArray[np.float32], allowed: NDArray[np.bool_], temperature: float, top_p: float, uniform: float
-) -> int:
-    """Nucleus sampling of one row with a full sort."""
-    tokens = np.flatnonzero(allowed)
-    inverse = np.float32(1 / temperature)
-    largest = likely[tokens].max()
-    weights = np.array([kernels.exponential((likely[token] - largest) * inverse) for token in tokens], np.float64)
-    order = np.argsort(-weights, kind="stable")
-    ranked = weights[order]
-    before = np.concatenate(([0.0], np.cumsum(ranked)[:-1]))
-    kept = np.cumsum(ranked[before < top_p * np.cumsum(weights)[-1]])
-    rank = min(int((kept <= uniform * kept[-1]).sum()), len(kept) - 1)
-    return int(tokens[order[rank]])
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    size=st.integers(1, 60),
-    levels=st.sampled_from([2, 5, 1000]),  # few levels make ties
-    temperature=st.floats(0.05, 2),
-    top_p=st.floats(0.01, 1),
-)
-def test_drawing_from_a_heap_equals_drawing_from_a_full_sort(
-    seed: int, size: int, levels: int, temperature: float, top_p: float
-) -> None:
-    rng = np.random.default_rng(seed)
-    likely = (-rng.integers(0, levels, (3, size)) * 8.0 / levels).astype(np.float32)
-    allowed = rng.random((3, size)) < 0.5
-    allowed[:, 0] |= ~allowed.any(axis=1)
-    uniform = rng.random(3)
-    drawn = kernels.draw(likely, allowed, np.full(3, temperature), np.full(3, top_p), uniform)
-    expected = [reference_draw(likely[row], allowed[row], temperature, top_p, uniform[row]) for row in range(3)]
-    assert drawn.tolist() == expected

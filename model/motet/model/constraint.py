@@ -103,7 +103,7 @@ class Constraints:
             mask[row] &= ~grammar.starts_bar | grammar.silent
         for row in np.flatnonzero(waiting.any(axis=1)):
             due = _VOICES[waiting[row][_VOICES]][0]
-            mask[row] &= grammar.silent | (grammar.programs[:, due] & (grammar.programs.sum(axis=1) == 1))
+            mask[row] &= grammar.silent | (grammar.programs[:, due] & grammar.solo)
             if parse.bars[row] >= self.bars[row]:
                 mask[row] &= ~grammar.starts_bar
                 mask[row, grammar.end_id] = False

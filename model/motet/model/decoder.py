@@ -15,11 +15,12 @@ from motet.model.constraint import Constraints
 from motet.model.controls import Controls
 from motet.model.engine import PackedNetwork
 from motet.model.grammar import COMPLETE, Grammar, Parse, State
-from motet.model.kernels import draw, log_softmax
+from motet.model.kernels import log_softmax
 from motet.model.matrix import Precision
 from motet.model.network import Memory, MotetForConditionalGeneration
 from motet.model.past import EnginePast, NetworkPast, Past
 from motet.model.prefix import Prefix
+from motet.model.sampling.kernels import draw
 from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
@@ -260,7 +261,7 @@ class Batch:
         """Feeds the newest tokens of ``rows`` and keeps the log-probabilities that follow."""
         if not len(rows):
             return
-        guided = np.flatnonzero(np.isin(self._guided, rows))
+        guided = np.flatnonzero(np.isin(self._guided, rows)) if len(self._guided) else self._guided
         owners = np.concatenate((rows, self._guided[guided]))
         newest = self._tokens[owners, self._lengths[owners]].astype(np.int64)
         log_probabilities = self._past.step(np.concatenate((rows, self.size + guided)), newest)

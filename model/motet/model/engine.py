@@ -86,6 +86,7 @@ class PackedNetwork:
     def __init__(self, network: MotetForConditionalGeneration, precision: Precision = "float32") -> None:
         config = network.config
         self.config = config
+        self.vocabulary = int(config.vocab_size)  # a transformers configuration is slow to ask
         self.precision = precision
         weights: list[NDArray[np.float32]] = []
         norms: list[NDArray[np.float32]] = []
@@ -215,7 +216,7 @@ class Engine:
             for job in jobs:
                 job.result()
         self._lengths[slots] = positions + 1
-        return logits[:, : self.packed.config.vocab_size]
+        return np.ascontiguousarray(logits[:, : self.packed.vocabulary])
 
     def prefill(self, slot: int, tokens: NDArray[np.int64], *, every: bool = False) -> NDArray[np.float32]:
         """Appends a run of tokens to a slot in one pass; returns the logits after the last, [1, V], or every one."""
@@ -230,10 +231,10 @@ class Engine:
             out = logits[first : first + rows] if every else logits[: len(wanted)]
             self._run(tokens[first : first + rows], np.full(rows, slot), positions, wanted, out)
             self._lengths[slot] += rows
-        return logits[:, : self.packed.config.vocab_size]
+        return logits[:, : self.packed.vocabulary]
 
     def _zeros(self, rows: int) -> NDArray[np.float32]:
-        return np.zeros((rows, whole_panels(self.packed.config.vocab_size)), np.float32)
+        return np.zeros((rows, whole_panels(self.packed.vocabulary)), np.float32)
 
     def _run(
         self,
@@ -284,7 +285,7 @@ class Engine:
         """Pages for one holder; doubles the pool when none is free."""
         if len(self._free) < count:
             size = len(self._pool)
-            more = max(count, size, 8)
+            more = max(count, size, self.config.slots)
             self._pool = np.concatenate((self._pool, np.zeros((more, *self._pool.shape[1:]), self._pool.dtype)))
             self._holders = np.concatenate((self._holders, np.zeros(more, np.int32)))
             self._free += range(size + more - 1, size - 1, -1)

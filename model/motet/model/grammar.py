@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.model.header import DRUM_PLAYER, PLAYERS
+from motet.model.sampling.kernels import ascend, follow
 from motet.model.text2midi.vocabulary import Vocabulary
 from motet.model.tokenizer import Tokenizer
 from motet.music.key import Key
@@ -163,6 +164,8 @@ class Grammar:
         # Above these no voice goes on, so that a note that is begun has a pitch left in every scale.
         self.top_drum = max(_pitches(tokenizer, "PitchDrum"))
         self.top_pitch = max(pitch for pitch in _pitches(tokenizer, "Pitch") if pitch % 12 in _COMMON)
+        self.voice_top = np.where(self.voice == 0, self.top_drum, self.top_pitch).astype(np.int16)
+        self.solo: NDArray[np.bool_] = np.asarray(self.programs.sum(axis=1) == 1)  # tokens in which one plays
         self.silent: NDArray[np.bool_] = np.logical_not(self.programs.any(axis=1))  # tokens that begin no note
         self.positions: NDArray[np.bool_] = self.last_position >= 0
         scales = [_scale(Key.from_index(index), relative=self.headed) for index in range(24)]
@@ -172,6 +175,8 @@ class Grammar:
         self.bar_positions: NDArray[np.int32] = np.array(
             [meter.numerator * POSITIONS_PER_BEAT for meter in self.meters], np.int32
         )
+        stated = self.meter >= 0
+        self.bar_limit = np.where(stated, self.bar_positions[self.meter], np.iinfo(np.int32).max).astype(np.int32)
 
     def _lead(self, token: int) -> None:
         """Fills the tables that the order of notes is checked by."""
@@ -249,26 +254,28 @@ class Parse:
     def allowed(self, may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mask [B, V] of tokens that may come next; ``may_end`` [B] says whether the end token is among them."""
         grammar = self.grammar
-        mask = grammar.next_state[self.state] >= 0
-        position = np.where(grammar.starts_bar, -1, self.position[:, None])
-        mask &= grammar.first_position > position
+        mask: NDArray[np.bool_] = np.empty((len(self.state), len(grammar.meter)), np.bool_)
         # A bar's length is known once its meter is: from the row, or from the token itself.
-        meter = np.where(self.meter[:, None] >= 0, self.meter[:, None], grammar.meter)
-        mask &= grammar.last_position < np.where(meter >= 0, grammar.bar_positions[meter], np.iinfo(np.int32).max)
-        mask &= (grammar.meter < 0) | (grammar.meter == meter)
+        last = grammar.bar_positions[self.meter]
+        follow(
+            self.state,
+            self.position,
+            last,
+            grammar.next_state,
+            grammar.starts_bar,
+            grammar.first_position,
+            grammar.last_position,
+            self.meter,
+            grammar.meter,
+            grammar.bar_limit,
+            mask,
+        )
         mask[:, grammar.end_id] &= may_end
         if grammar.headed:
-            mask &= self._ascending()
+            ascend(
+                self.voice, self.pitch, grammar.pitch_on, grammar.voice, grammar.voice_pitch, grammar.voice_top, mask
+            )
         return mask
-
-    def _ascending(self) -> NDArray[np.bool_]:
-        """Mask [B, V] of tokens whose notes come after those that the position has."""
-        grammar, voice, pitch = self.grammar, self.voice[:, None], self.pitch[:, None]
-        mask = (grammar.pitch_on < 0) | (grammar.pitch_on > pitch)
-        reached = np.maximum(pitch, grammar.pitch_on)
-        top = np.where(grammar.voice == 0, grammar.top_drum, grammar.top_pitch)
-        higher = np.where(grammar.voice_pitch >= 0, grammar.voice_pitch > reached, reached < top)
-        return np.asarray(mask & ((grammar.voice < 0) | (grammar.voice > voice) | ((grammar.voice == voice) & higher)))
 
     def accept(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> None:
         """Moves ``rows`` on by one allowed token each."""

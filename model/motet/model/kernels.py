@@ -63,7 +63,7 @@ def _part(function: Callable[P, R]) -> Callable[P, R]:
 
 def _reduction(function: Callable[P, R]) -> Callable[P, R]:
     """Like ``_kernel``, for sums whose order the compiler may choose once and for all."""
-    flags = {"reassoc", "contract", "nsz"}
+    flags = {"reassoc", "contract", "nsz", "nnan"}
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))
 
 
@@ -287,6 +287,19 @@ def _rounded(number):  # type: ignore[no-untyped-def]
     return np.uint32((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
+@_reduction
+def _quantise(line, size, out):  # type: ignore[no-untyped-def]
+    """Writes ``line`` [:size] as bytes around 128; returns their scale."""
+    bits = 1  # compared as integers, because that compiles to vector code
+    for index in range(size):
+        bits = max(bits, np.int32(_bits_of(line[index]) & np.uint32(0x7FFFFFFF)))
+    largest = max(_number_of(np.int32(bits)), np.float32(1e-30))
+    inverse = np.float32(127) / largest
+    for index in range(size):
+        out[index] = np.int32(line[index] * inverse + np.float32(128.5))
+    return largest / np.float32(127)
+
+
 def _packed_rows(
     source: NDArray[np.float32], depth: int, words: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -319,15 +332,7 @@ def _quadruples(source, depth, words):  # type: ignore[no-untyped-def]
     rows = len(source)
     out, scales = np.zeros((rows, 4 * depth), np.uint8), np.empty(rows, np.float32)
     for row in range(rows):
-        line = source[row]
-        size = min(4 * depth, len(line))
-        largest = np.float32(1e-30)
-        for index in range(size):
-            largest = max(largest, abs(line[index]))
-        scales[row] = largest / np.float32(127)
-        inverse = np.float32(127) / largest
-        for index in range(size):
-            out[row, index] = np.uint8(np.int32(line[index] * inverse + np.float32(128.5)))
+        scales[row] = _quantise(source[row], min(4 * depth, source.shape[1]), out[row])
     return out.view(np.uint32).reshape(-1), scales
 
 
@@ -619,76 +624,3 @@ def decode(  # type: ignore[no-untyped-def]
     _gather(states, wanted, chosen)
     _normalize(chosen, norms, 3 * layers, chosen)
     _add_product(chosen, words, scale, shift, places, 6 * layers, logits)
-
-
-@_part
-def _before(weights, first, second):  # type: ignore[no-untyped-def]
-    """Whether candidate ``first`` ranks before ``second``: heavier, or as heavy and of the lower token id."""
-    a, b = weights[first], weights[second]
-    return a > b or (a == b and first < second)
-
-
-@_part
-def _sift(heap, size, place, weights):  # type: ignore[no-untyped-def]
-    """Moves one entry of a heap down to where it belongs."""
-    moved = heap[place]
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
-        if child + 1 < size and _before(weights, heap[child + 1], heap[child]):
-            child += 1
-        if not _before(weights, heap[child], moved):
-            break
-        heap[place] = heap[child]
-        place = child
-    heap[place] = moved
-
-
-@_kernel
-def draw(log_probabilities, allowed, temperature, top_p, uniform):  # type: ignore[no-untyped-def]
-    """Nucleus sampling by inverse transform: one token id for each row.
-
-    The head of the tokens in order of probability, ties by id, is taken off a heap until its mass reaches ``top_p``;
-    nothing else is sorted.
-
-    Args:
-        log_probabilities: [n, V].
-        allowed: [n, V]; at least one in a row.
-        temperature, top_p, uniform: [n].
-    """
-    rows, size = log_probabilities.shape
-    drawn = np.empty(rows, np.int64)
-    tokens, heap = np.empty(size, np.int64), np.empty(size, np.int64)
-    weights, head = np.empty(size, np.float32), np.empty(size, np.int64)
-    for row in range(rows):
-        line, mask = log_probabilities[row], allowed[row]
-        count, largest = 0, np.float32(-np.inf)
-        for token in range(size):
-            if mask[token]:
-                tokens[count] = token
-                largest = max(largest, line[token])
-                count += 1
-        inverse = np.float32(1 / temperature[row])
-        for index in range(count):
-            weights[index] = exponential((line[tokens[index]] - largest) * inverse)
-        total = 0.0
-        for index in range(count):
-            total += weights[index]
-            heap[index] = index
-        for place in range(count // 2 - 1, -1, -1):
-            _sift(heap, count, place, weights)
-        kept, mass = 0, 0.0
-        while kept < count and mass < top_p[row] * total:
-            head[kept] = heap[0]
-            mass += weights[heap[0]]
-            kept += 1
-            heap[0] = heap[count - kept]
-            _sift(heap, count - kept, 0, weights)
-        point, passed = uniform[row] * mass, 0.0
-        choice = 0
-        while choice < kept - 1:
-            passed += weights[head[choice]]
-            if passed > point:
-                break
-            choice += 1
-        drawn[row] = tokens[head[choice]]
-    return drawn
