@@ -197,12 +197,21 @@ class Text2midi(nn.Module):
         rows = torch.arange(len(tokens), device=tokens.device)
         heads, length = self.config.heads, self.config.max_tokens
         newest = positions[:, None] * heads + torch.arange(heads, device=tokens.device)  # [B, H] sub-steps
-        # Keys from the token in which the earliest block of any row begins, to the last newest token.
-        start = int((newest[:, 0] // length * length // heads).min())
-        stop = int(positions.max()) + 1
-        past = torch.arange(start * heads, stop * heads, device=tokens.device)
+        starts = newest[:, 0] // length * length // heads  # [B] tokens in which the blocks that are read begin
+        width = int((positions - starts).max()) + 1
+        start, stop = int(starts.min()), int(positions.max()) + 1
+        apart = stop - start > 2 * width  # rows far from each other: what lies between is not worth reading
+        if apart:
+            starts = starts.clamp(max=cache.keys.shape[3] - width)
+            window = starts[:, None] + torch.arange(width, device=tokens.device)  # [B, W]
+        else:
+            window = torch.arange(start, stop, device=tokens.device)[None]
+        past = (window[..., None] * heads + torch.arange(heads, device=tokens.device)).flatten(1)[:, None]
         visible = (past // length == newest[..., None] // length) & (past <= newest[..., None])
-        visible = visible[:, None]  # [B, 1, H, sub-steps]
+        visible = visible[:, None]  # [B, 1, H, W H]
+
+        def read(kept: Tensor) -> Tensor:
+            return kept[rows[:, None], window] if apart else kept[:, start:stop]
 
         def sub_steps(part: Tensor) -> Tensor:
             return part.reshape(len(part), 1, -1, self.config.width // heads)
@@ -214,7 +223,7 @@ class Text2midi(nn.Module):
             keys[rows, positions] = key[:, 0]
             values[rows, positions] = value[:, 0]
             attended = F.scaled_dot_product_attention(
-                sub_steps(query), sub_steps(keys[:, start:stop]), sub_steps(values[:, start:stop]), attn_mask=visible
+                sub_steps(query), sub_steps(read(keys)), sub_steps(read(values)), attn_mask=visible
             )
             of_layer = (memory.keys[index], memory.values[index], memory.mask)
             states = layer.finish(states, layer.self_attn.to_out(attended.flatten(2)), of_layer)
