@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from motet.model.artifact import WEIGHTS
+from motet.model.artifact import WEIGHTS, version
 from motet.model.checkpoint import Checkpoint
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.training import snapshot
@@ -32,7 +34,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(run: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("exported") / "new" / "model"
-    export(run, corpus, out, captions=2)
+    export(run, corpus, out, captions=2, appendix="### Speed\nAs fast as it goes.\n")
     return out
 
 
@@ -65,12 +67,25 @@ def test_the_card_says_what_was_trained_measured_and_on_what(exported: Path, run
     assert "| tiny | some/where | CC0-1.0 | 24 | 1,024 |" in text
     assert all(f"| {measure} |" in text for measure in MEASURES)
     assert "Held-out loss, nats a token: own caption " in text
+    assert "\n\n### Speed\nAs fast as it goes.\n\n## Sources" in text
+    assert f"## Measured on {date.today().isoformat()}\n" in text
+    assert "--from" not in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert len(tables) == 2 + len(MEASURES) + 3
     columns = tables[0].count("|")
     assert {line.count("|") for line in tables[: 2 + len(MEASURES)]} == {columns}
     for name in tables[0].split("|")[2:-2]:
         assert f"**{name.strip()}**" in text  # every column is explained
+
+
+def test_the_card_says_what_the_run_started_from(run: Path, corpus: Path, tmp_path: Path) -> None:
+    started = tmp_path / "run"
+    config = replace(CONFIG, start=str(run / snapshot.FOLDER / snapshot.MODEL))
+    Trainer(corpus, started, config, lambda line: None).fit()
+    export(started, corpus, tmp_path / "out", captions=2)
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "--from EARLIER`" in text
+    assert f"started from the weights `{version(run / snapshot.FOLDER / snapshot.MODEL)}`" in text
 
 
 def test_an_earlier_checkpoint_is_replaced_as_a_whole_or_not_at_all(

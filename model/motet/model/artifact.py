@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -20,3 +21,9 @@ def save(network: MotetForConditionalGeneration, vocabulary: AnyVocabulary, fold
     network.save_pretrained(folder, state_dict=weights, safe_serialization=True)
     (folder / WEIGHTS).chmod(0o644)  # safetensors keeps its files private, a server may run as somebody else
     vocabulary.save(folder)
+
+
+def version(folder: Path) -> str:
+    """The first 12 hex digits of the sha256 of a checkpoint folder's weights."""
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +11,7 @@ from typing import Final
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from motet.model.artifact import WEIGHTS
+from motet.model.artifact import WEIGHTS, version
 from motet.model.config import MotetConfig
 from motet.model.network import MotetForConditionalGeneration
 from motet.model.text2midi import checkpoint as text2midi
@@ -73,11 +72,10 @@ class Checkpoint:
             if not (path / name).is_file():
                 raise NotFoundError("MODEL_NOT_FOUND", f"model: no file {path / name}", {"path": str(path)})
         name = DEFAULT_NAME if folder is None else path.resolve().name
-        with (path / WEIGHTS).open("rb") as file:
-            version = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        weights = version(path)
         if _model_type(path) == TEXT2MIDI:
             imported, vocabulary, captions = text2midi.load(path)
-            return cls(name=name, version=version, network=imported, tokenizer=vocabulary, captions=captions)
+            return cls(name=name, version=weights, network=imported, tokenizer=vocabulary, captions=captions)
         disable_progress_bar()  # type: ignore[no-untyped-call]
         tokenizer = Tokenizer.load(path)
         config = MotetConfig.from_pretrained(path, local_files_only=True)
@@ -89,7 +87,7 @@ class Checkpoint:
             path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
         network.train(False).requires_grad_(False)
-        return cls(name=name, version=version, network=network, tokenizer=tokenizer)
+        return cls(name=name, version=weights, network=network, tokenizer=tokenizer)
 
 
 def _model_type(path: Path) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from motet.training import snapshot
 from motet.training.control import ControlReport, measure
 
 
-def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
+def export(run: Path, corpus: Path, out: Path, *, captions: int, appendix: str = "") -> None:
     """Writes ``out`` from the run's newest snapshot; an older checkpoint there stays until the new one is whole.
 
     The weights are rounded first, so the card measures what is shipped.
@@ -26,6 +27,7 @@ def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
         corpus: what it was trained on.
         out: checkpoint folder to write.
         captions: held-out captions to measure, at least 2.
+        appendix: Markdown with further measurements for the card.
 
     Raises NotFoundError when ``run`` holds no snapshot or ``corpus`` no list of sources, and InvalidInputError when
     ``out`` is something else than a checkpoint folder.
@@ -49,7 +51,7 @@ def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
         save(*trained.own, partial, torch.bfloat16)
         shipped = Checkpoint.load(partial)
         report = measure(shipped, corpus, split="test", captions=captions, seed=0)
-        (partial / "README.md").write_text(card(shipped, report, record, sources, partial), "utf-8")
+        (partial / "README.md").write_text(card(shipped, report, record, sources, partial, appendix), "utf-8")
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -58,7 +60,12 @@ def export(run: Path, corpus: Path, out: Path, *, captions: int) -> None:
 
 
 def card(
-    checkpoint: Checkpoint, report: ControlReport, run: dict[str, Any], sources: list[dict[str, Any]], folder: Path
+    checkpoint: Checkpoint,
+    report: ControlReport,
+    run: dict[str, Any],
+    sources: list[dict[str, Any]],
+    folder: Path,
+    appendix: str,
 ) -> str:
     """The model card as Markdown."""
     config = run["config"]
@@ -83,13 +90,14 @@ and no jazz solos. Velocities come in eight steps, rhythm in twelfths of a beat.
 
 ## Training
 `motet corpus build`, then `motet train model CORPUS RUN --minutes {config["minutes"]:g}\
-{" --from EARLIER" if config.get("start") else ""}`: \
+{" --from EARLIER" if run["started_from"] else ""}`: \
 {run["tokens_seen"] / 1e6:.1f} M tokens in {run["steps"]:,} steps on {config["device"]}, Muon for the matrices and \
 AdamW for the rest, captions dropped with probability {config["text_dropout"]:g}, header tokens weighing \
 {config["header_weight"]:g} times. Held-out loss on the validation split at the end: {run["held_out_loss"]:.3f} nats a
-token.
+token.\
+{" The run started from the weights `" + run["started_from"] + "`." if run["started_from"] else ""}
 
-## Measured
+## Measured on {date.today().isoformat()}
 `motet eval control CORPUS_DIR --captions {report.captions} --seed {report.seed}`: one sample a caption, no search, on
 captions of songs that were not trained on. Percentages, F1 times 100. **default** is the product's: the words, and what
 the parser reads in them as hard constraints; **words alone** leaves it to the model to follow the words. **shuffled**
@@ -98,6 +106,7 @@ captions that state the attribute.
 
 {report.table()}
 
+{appendix.strip() + chr(10) if appendix else ""}
 ## Sources and licence
 The weights are shared under CC BY-SA 4.0. They were trained on windows of:
 

@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="the corpus that it was trained on")
     export.add_argument("out", type=Path, metavar="CHECKPOINT_DIR", help="folder to write")
     export.add_argument("--captions", type=int, default=300, help="held-out captions to measure (default %(default)s)")
+    export.add_argument("--appendix", type=Path, metavar="FILE", help="Markdown with further measurements for the card")
     export.set_defaults(run=export_checkpoint)
     text_audio_command.register(targets)
 
@@ -50,7 +51,8 @@ def export_checkpoint(args: argparse.Namespace) -> int:
     """Measures the run's model, then writes weights in bfloat16 and the card."""
     from motet.training.card import export
 
-    export(args.run_dir, args.corpus, args.out, captions=args.captions)
+    appendix = "" if args.appendix is None else args.appendix.read_text("utf-8")
+    export(args.run_dir, args.corpus, args.out, captions=args.captions, appendix=appendix)
     sys.stdout.write(f"{args.out}\n")
     return 0
 

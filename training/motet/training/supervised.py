@@ -183,6 +183,7 @@ class Trainer:
         ]
         self._modes = [[token for token, key in keys if key // 12 == mode] for mode in (0, 1)]
         self.place = Place(0, 0)
+        self.started_from: str | None = None  # version of the weights that were there before the first step
         self.steps = self.tokens_seen = 0
         self.spent_s = 0.0
 
@@ -198,6 +199,7 @@ class Trainer:
         """
         if not self.resume() and self.config.start is not None:
             share = transfer(self.network, self.tokenizer, Path(self.config.start))
+            self.started_from = artifact.version(Path(self.config.start))
             self._report(f"{100 * share:.0f} % of the weights start from {self.config.start}")
         sizes = sum(weight.numel() for weight in self.network.parameters())
         self._report(f"{sizes / 1e6:.2f} M parameters, {len(self.train)} windows, {self.config.device}")
@@ -320,6 +322,7 @@ class Trainer:
             "epoch": self.place.epoch,
             "position": self.place.position,
             "tokens_seen": self.tokens_seen,
+            "started_from": self.started_from,
             "spent_s": self.spent_s,
             "held_out_loss": loss,
         }
@@ -358,6 +361,7 @@ class Trainer:
             optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
         self.place = Place(record["epoch"], record["position"])
         self.steps, self.tokens_seen, self.spent_s = record["steps"], record["tokens_seen"], record["spent_s"]
+        self.started_from = record["started_from"]
         self._report(f"resumed at step {self.steps}, {self.spent_s / 60:.1f} min spent")
         return True
 
