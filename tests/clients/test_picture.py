@@ -32,7 +32,8 @@ def a_result(score: Score) -> SearchResult:
     )
     controls = EffectiveControls.of(search_pb2.EffectiveControls())
     return SearchResult(
-        controls=controls, candidates=(best,), plain_sample=replace(best, lineage=(0, 2, 4)), nodes=nodes, arms=("x", "y"), model="m",
+        controls=controls,
+        candidates=(best,), plain_sample=replace(best, lineage=(0, 2, 4)), nodes=nodes, arms=("x", "y"), model="m",
         model_version="1", reward_version="2", strategy="s", seed=1, bars=2, tokens=20, stop_reason="COMPLETED",
         elapsed_s=1.0,
     )  # fmt: skip

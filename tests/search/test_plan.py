@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from motet.model.header import DRUM_PLAYER
 from motet.model.seed import Seed
+from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.music.score import DRUMS
@@ -126,3 +129,67 @@ def test_a_seed_to_fill_keeps_its_length() -> None:
 def test_what_is_not_kept_can_be_ruled_out() -> None:
     pitched = PIECE.select(PIECE.program != DRUMS)
     assert plan("a tune", seed=Seed(score=pitched), drums=False).caption.attributes.drums is False
+
+
+CAPTIONS = (
+    "a tune",
+    "A sad waltz in C minor for piano and flute, 12 bars",
+    "solo violin",
+    "piano without drums",
+    "drums only",
+    "a rock band with drums, bass and guitar at 120 bpm, 20 seconds long",
+)
+PLAYERS = st.lists(st.sampled_from((0, 33, 40, 73, DRUM_PLAYER)), unique=True, max_size=3).map(tuple)
+SEEDS = st.one_of(
+    st.none(),
+    st.builds(
+        Seed,
+        score=st.just(PIECE),
+        bars=st.one_of(st.none(), st.sampled_from(((1, 1), (2, 3), (1, 4)))),
+        players=PLAYERS,
+    ),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    caption=st.sampled_from(CAPTIONS),
+    mutant=st.sampled_from(CAPTIONS),
+    bars=st.one_of(st.none(), st.integers(1, 64)),
+    instruments=PLAYERS,
+    only=st.booleans(),
+    drums=st.one_of(st.none(), st.booleans()),
+    key=st.one_of(st.none(), st.just(Key(2, "minor"))),
+    seed=SEEDS,
+)
+def test_what_is_accepted_can_be_carried_out(
+    caption: str,
+    mutant: str,
+    bars: int | None,
+    instruments: tuple[int, ...],
+    only: bool,
+    drums: bool | None,
+    key: Key | None,
+    seed: Seed | None,
+) -> None:
+    """Contradictions are told at once; whatever is left has a plan for every arm, and loses nothing that was asked."""
+    try:
+        controls = SearchControls(instruments=instruments, only_instruments=only, drums=drums, key=key, seed=seed)
+        request = SearchRequest(caption=caption, bars=bars, controls=controls)
+    except InvalidInputError:
+        return
+    made = Plan.of(request)
+    assert made.first_bar + made.bars <= made.length_bars
+    for words in (caption, mutant):
+        row = made.controls(SearchRequest(caption=words).parsed().attributes)
+        assert row.bars == made.length_bars
+        assert row.key == key or key is None
+        if seed is not None and seed.players:
+            assert set(seed.players) <= set(row.required)
+            continue
+        assert set(instruments) <= set(row.required)
+        assert drums is not True or DRUM_PLAYER in row.required
+        assert drums is not False or (row.allowed is not None and DRUM_PLAYER not in row.allowed)
+        if only and instruments:
+            assert row.allowed is not None
+            assert set(row.allowed) == set(instruments) | ({DRUM_PLAYER} if drums else set())

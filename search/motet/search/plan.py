@@ -116,10 +116,11 @@ class Plan:
             wins["meter"] = controls.meter
         if controls.instruments:
             wins["instruments"] = controls.programs
+        elif controls.only_instruments:  # those of the original: no mutant may let others in
+            original = request.parsed().attributes
+            wins |= {"instruments": original.instruments, "drums": bool(original.drums)}
         if controls.drums_asked is not None:
             wins["drums"] = controls.drums_asked
-        elif controls.only_instruments:
-            wins["drums"] = bool(stated.drums)
         if request.bars is not None:
             wins |= {"bars": request.bars, "duration_s": None}
         return replace(stated, **wins)  # type: ignore[arg-type]
