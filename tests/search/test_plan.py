@@ -118,6 +118,10 @@ def test_a_seed_to_fill_keeps_its_length() -> None:
     assert (made.bars, made.first_bar, made.length_bars) == (2, 1, 4)
     assert [made.piece_bars(bars) for bars in (0, 2)] == [4, 4]
     assert (made.caption.attributes.bars, made.caption.attributes.duration_s) == (None, None)
+    who = made.controls(made.request.parsed().attributes).required
+    assert set(who) == {0, 33, 73, DRUM_PLAYER}  # who loses notes there plays again
+    made = plan("no drums", seed=Seed(score=PIECE, bars=(2, 3)))
+    assert DRUM_PLAYER not in made.controls(made.request.parsed().attributes).required
     made = plan("no drums here, just piano and flute", seed=Seed(score=PIECE, players=(40, DRUM_PLAYER)))
     assert (made.bars, made.first_bar, made.length_bars) == (4, 0, 4)
     controls = made.controls(made.request.parsed().attributes)

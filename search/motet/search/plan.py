@@ -93,6 +93,14 @@ class Plan:
             others["allowed"] = required
         elif request.controls.instruments or seed is not None:
             others["allowed"] = tuple(range(DRUM_PLAYER)) if asked.drums is False else None
+        if seed is not None and not seed.continues and not seed.players:
+            # Whoever loses notes plays again, unless ruled out: a hole must not stay empty.
+            allowed = others["allowed"]
+            others["required"] = tuple(
+                player
+                for player in dict.fromkeys((*required, *self._silenced()))
+                if not isinstance(allowed, tuple) or player in allowed
+            )
         return Controls.of(
             replace(asked, key=self.settled(stated).key),
             bars=self.length_bars,
@@ -103,6 +111,14 @@ class Plan:
             guidance=request.guidance,
             **others,
         )
+
+    def _silenced(self) -> list[int]:
+        """Players of the seed who lose notes to what is written anew."""
+        seed = self.request.controls.seed
+        assert seed is not None  # noqa: S101 (asked only then)
+        first, last = seed.bars or (1, seed.length_bars)
+        hole = seed.score.between((first - 1) * seed.bar_ticks, last * seed.bar_ticks)
+        return [DRUM_PLAYER if program == DRUMS else program for program in sorted(set(hole.program.tolist()))]
 
     def _laid_over(self, stated: Attributes) -> Attributes:
         """The controls, without the seed, laid over what words state."""
