@@ -290,7 +290,7 @@ def _rounded(number):  # type: ignore[no-untyped-def]
 @_reduction
 def _quantise(line, size, out):  # type: ignore[no-untyped-def]
     """Writes ``line`` [:size] as bytes around 128; returns their scale."""
-    bits = 1  # compared as integers, because that compiles to vector code
+    bits: Any = 1  # compared as integers, because that compiles to vector code
     for index in range(size):
         bits = max(bits, np.int32(_bits_of(line[index]) & np.uint32(0x7FFFFFFF)))
     largest = max(_number_of(np.int32(bits)), np.float32(1e-30))
