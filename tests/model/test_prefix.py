@@ -80,6 +80,9 @@ def test_a_hole_is_filled_and_the_rest_untouched(data: st.DataObject, number: in
         for onset, *_, program in notes(result, 480) - notes(seed.kept, 480):
             assert cells[onset // seed.bar_ticks, DRUM_PLAYER if program == DRUMS else program]
         assert result.meters == score.meters
+        lost = {onset // seed.bar_ticks for onset, *_ in notes(score, 480) - notes(seed.kept, 480)}
+        new = {onset // seed.bar_ticks for onset, *_ in notes(result, 480) - notes(seed.kept, 480)}
+        assert lost <= new or batch.token_counts[row] + len(batch._prefixes[row].tokens) == 500  # no bar falls silent
 
 
 def test_required_players_come_into_the_hole() -> None:

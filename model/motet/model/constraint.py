@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from motet.model.controls import Controls
 from motet.model.grammar import Grammar, Parse, State
 from motet.model.header import PLAYERS
+from motet.model.seed import Seed
 from motet.music.error import InvalidInputError
 from motet.music.tempo import TEMPO_WORDS
 
@@ -30,6 +31,8 @@ _NOTELESS = (
     State.END,
 )
 """States that a bar without notes goes through."""
+
+_NOWHERE: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
 _VOICES = np.roll(np.arange(PLAYERS), 1)
 """Players in the order of their notes at one position: drums first."""
@@ -57,6 +60,7 @@ class Constraints:
             raise InvalidInputError.of("scale", "needs a key with this model, which names none itself", None)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)  # at which a row is finished
         self._open: list[NDArray[np.bool_] | None] = []  # [bars, P] who may be written where
+        self._sounding: list[NDArray[np.bool_]] = []  # [bars] of a seed that lose notes, and so get others
         for row, (one, first) in enumerate(zip(controls, first_bars, strict=True)):
             self._required[row, list(one.required)] = True
             if one.allowed is not None:
@@ -69,6 +73,7 @@ class Constraints:
                 cells = one.seed.open(one.seed.length_bars)[first:]
                 self.bars[row] = np.flatnonzero(cells.any(axis=1))[-1] + 1
             self._open.append(cells)
+            self._sounding.append(_losing(one.seed)[first:] if cells is not None and one.seed is not None else _NOWHERE)
         self._playable: NDArray[np.bool_] = np.ones_like(self._compliant)  # by those whom the header names
         self._settled: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # rows whose header is complete
 
@@ -77,15 +82,16 @@ class Constraints:
         for name in _PER_ROW:
             setattr(self, name, getattr(self, name)[parents].copy())
         self._open = [self._open[parent] for parent in parents]
+        self._sounding = [self._sounding[parent] for parent in parents]
 
     def mask(self, parse: Parse) -> NDArray[np.bool_]:
         """Mask [B, V] of tokens that every control leaves open to the rows where they stand."""
         grammar = self._grammar
         headed = parse.in_header
-        for row in np.flatnonzero(~headed & ~self._settled):
+        for row in np.flatnonzero(~headed & ~self._settled).tolist():
             self._settle(row, parse)
         mask = self._compliant & self._playable
-        for row in np.flatnonzero(headed):
+        for row in np.flatnonzero(headed).tolist():
             mask[row] &= self._header(row, parse)
         entry = np.minimum(ENTRY_BARS, self.bars - 1)
         absent = self._required & ~parse.played & ~headed[:, None]
@@ -98,10 +104,13 @@ class Constraints:
                 waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
                 mask[row] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
                 waiting[row] &= here
+                if parse.state[row] in (State.TEMPO, State.METER) and self._sounding[row][parse.bars[row] - 1]:
+                    mask[row] &= ~grammar.starts_bar
+                    mask[row, grammar.end_id] = False
         # Notes at a position ascend: whoever is due comes in one by one, from the lowest, with a whole bar to do so.
-        for row in np.flatnonzero(absent.any(axis=1) & (parse.bars >= entry)):
+        for row in np.flatnonzero(absent.any(axis=1) & (parse.bars >= entry)).tolist():
             mask[row] &= ~grammar.starts_bar | grammar.silent
-        for row in np.flatnonzero(waiting.any(axis=1)):
+        for row in np.flatnonzero(waiting.any(axis=1)).tolist():
             due = _VOICES[waiting[row][_VOICES]][0]
             mask[row] &= grammar.silent | (grammar.programs[:, due] & grammar.solo)
             if parse.bars[row] >= self.bars[row]:
@@ -109,7 +118,7 @@ class Constraints:
                 mask[row, grammar.end_id] = False
         return mask
 
-    def _settle(self, row: np.intp, parse: Parse) -> None:
+    def _settle(self, row: int, parse: Parse) -> None:
         """Once the header is complete, nobody else plays, and the scale of its key holds."""
         self._playable[row] = self._grammar.played_by(parse.players[row] & self._allowed[row])
         if self._scale[row]:
@@ -117,7 +126,7 @@ class Constraints:
             self._playable[row] &= self._grammar.in_scale[key]
         self._settled[row] = True
 
-    def _header(self, row: np.intp, parse: Parse) -> NDArray[np.bool_]:
+    def _header(self, row: int, parse: Parse) -> NDArray[np.bool_]:
         """Genres and players ascend and pass over none that is required; music follows when all are there."""
         grammar = self._grammar
         genre_due, genre_mask = _ascending(grammar.genre, parse.genres[row], self._genres[row])
@@ -144,6 +153,13 @@ def _ascending(
     if len(due):
         mask &= stated <= due[0]
     return len(due) > 0, (stated < 0) | mask
+
+
+def _losing(seed: Seed) -> NDArray[np.bool_]:
+    """[bars] whether notes of the seed are written anew."""
+    lost = seed.score.onset // seed.bar_ticks
+    kept = seed.kept.onset // seed.bar_ticks
+    return np.asarray(np.bincount(lost, minlength=seed.length_bars) > np.bincount(kept, minlength=seed.length_bars))
 
 
 def _cell(cells: NDArray[np.bool_], bar: int) -> NDArray[np.bool_]:

@@ -215,7 +215,7 @@ class Batch:
     def score(self, row: int) -> Score:
         """The music of a row, with the seed's notes exactly as they were given.
 
-        Written notes end with the last bar; the tempo is as asked where the vocabulary's tempo stands for it.
+        Written notes end with the last bar; tempo and meter are as asked where the vocabulary's stand for them.
         """
         tokenizer = self._decoder.checkpoint.tokenizer
         prefix = self._prefixes[row]
@@ -225,9 +225,11 @@ class Batch:
             return prefix.joined(written)
         end = max(1, int(self._parse.bars[row])) * bar_ticks
         written = replace(written, duration=np.minimum(written.duration, end - written.onset))
-        asked = self._prompts[row].controls.tempo_bpm
-        if asked is not None and tokenizer.stands_for(float(written.tempo_bpm[0]), asked):
-            return replace(written, tempo_bpm=np.array([asked]))
+        controls = self._prompts[row].controls
+        if controls.tempo_bpm is not None and tokenizer.stands_for(float(written.tempo_bpm[0]), controls.tempo_bpm):
+            written = replace(written, tempo_bpm=np.array([controls.tempo_bpm]))
+        if controls.meter is not None and written.meters == (controls.meter.in_quarters,):
+            written = replace(written, meters=(controls.meter,))
         return written
 
     def _whole_notes(self, row: int) -> NDArray[np.int32]:

@@ -1,8 +1,8 @@
 """The header of a sequence: key, genres and players, said before the first note.
 
-What a caption asks for becomes a few tokens at the front, as in MuseCoco (arXiv 2306.00110): asked for, they are forced;
-left open, the model samples them from the words. All pitches that follow are relative to the key's tonic, so that a
-model learns one major and one minor key instead of twenty-four.
+What a caption asks for becomes a few tokens at the front, as in MuseCoco (arXiv 2306.00110): asked for, they are
+forced; left open, the model samples them from the words. All pitches that follow are relative to the key's tonic, so
+that a model learns one major and one minor key instead of twenty-four.
 """
 
 from __future__ import annotations
