@@ -64,9 +64,10 @@ def violations(controls: Controls, batch, row: int) -> list[str]:
             found.append("scale")
     if controls.meter in (Meter(3, 4), Meter(6, 8), Meter(4, 4)) and score.meters != (controls.meter,):
         found.append("meter")
-    if controls.tempo_bpm is not None:
-        nearest = min(tokenizer.tempos_bpm, key=lambda bpm: abs(np.log(bpm / controls.tempo_bpm)))
-        if not np.isclose(score.tempo_bpm[0], (nearest, controls.tempo_bpm), rtol=1e-5).any():
+    asked = controls.tempo_bpm
+    if asked is not None:
+        nearest = min(tokenizer.tempos_bpm, key=lambda bpm: abs(np.log(bpm / asked)))
+        if not np.isclose(score.tempo_bpm[0], (nearest, asked), rtol=1e-5).any():
             found.append("tempo")
     elif controls.tempo_word is not None:
         low, high = TEMPO_WORDS[controls.tempo_word]

@@ -26,7 +26,7 @@ def decoder() -> Decoder:
     return Decoder(tiny_checkpoint())
 
 
-def opened(seed: int = 0, rows: int = 3, bars: int = 4, **sampling: float) -> Batch:
+def opened(seed: int = 0, rows: int = 3, bars: int = 4, **sampling: Any) -> Batch:
     sampling = {"temperature": 1.0, "top_p": 0.98} | sampling
     prompts = [
         Prompt(PLAIN, Controls(bars=bars, **sampling))

@@ -34,7 +34,9 @@ def run(*words: str) -> int:
 
 def written() -> list[str]:
     """The commands of this module that the guide shows."""
-    return re.findall(r"^motet ((?:train|eval) (?:model|export|control|realism) .*)$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    return re.findall(
+        r"^motet ((?:train|eval) (?:model|export|control|realism) .*)$", GUIDE.read_text("utf-8"), re.MULTILINE
+    )
 
 
 def test_the_guide_shows_every_command() -> None:
