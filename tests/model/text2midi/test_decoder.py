@@ -124,7 +124,7 @@ def check(score: Score, controls: Controls, tempos: tuple[float, ...]) -> None:
         assert off[-1] <= min(off[:-1]) + 1e-9
     assert len(score.tempo_bpm) == 1
     if controls.meter is not None and controls.meter != Meter(7, 8):  # which the vocabulary lacks
-        assert score.meters == (controls.meter.in_quarters,)
+        assert score.meters == (controls.meter,)
     players = {DRUM_PLAYER if program == DRUMS else int(program) for program in score.program}
     if controls.allowed is not None:
         assert players <= set(controls.allowed)
