@@ -15,8 +15,8 @@ from motet.model.seed import Seed
 from motet.music.error import InvalidInputError
 from motet.music.tempo import TEMPO_WORDS
 
-ENTRY_BARS = 2
-"""Bars after which required players who have not played yet come in, before anybody else plays on."""
+REST_BARS = 2
+"""Whole bars that a required player may rest, at the beginning and later on, before nobody else plays on without."""
 
 
 _PER_ROW = ("_compliant", "_required", "_allowed", "_genres", "_scale", "_key", "bars", "_playable", "_settled")
@@ -72,6 +72,7 @@ class Constraints:
             if one.seed is not None and not one.seed.continues:
                 cells = one.seed.open(one.seed.length_bars)[first:]
                 self.bars[row] = np.flatnonzero(cells.any(axis=1))[-1] + 1
+                self._required[row] &= cells.any(axis=0)
             self._open.append(cells)
             self._sounding.append(_losing(one.seed)[first:] if cells is not None and one.seed is not None else _NOWHERE)
         self._playable: NDArray[np.bool_] = np.ones_like(self._compliant)  # by those whom the header names
@@ -93,9 +94,9 @@ class Constraints:
         mask = self._compliant & self._playable
         for row in np.flatnonzero(headed).tolist():
             mask[row] &= self._header(row, parse)
-        entry = np.minimum(ENTRY_BARS, self.bars - 1)
-        absent = self._required & ~parse.played & ~headed[:, None]
-        waiting = absent & (parse.bars > entry)[:, None]
+        rest = np.minimum(REST_BARS, self.bars - 1)[:, None]
+        rested = np.where(self._required & ~headed[:, None], parse.bars[:, None] - parse.heard, -1)
+        waiting = rested > rest
         for row, cells in enumerate(self._open):
             if cells is not None and not headed[row]:
                 here, after = _cell(cells, parse.bars[row] - 1), _cell(cells, parse.bars[row])
@@ -108,7 +109,7 @@ class Constraints:
                     mask[row] &= ~grammar.starts_bar
                     mask[row, grammar.end_id] = False
         # Notes at a position ascend: whoever is due comes in one by one, from the lowest, with a whole bar to do so.
-        for row in np.flatnonzero(absent.any(axis=1) & (parse.bars >= entry)).tolist():
+        for row in np.flatnonzero((rested >= rest).any(axis=1)).tolist():
             mask[row] &= ~grammar.starts_bar | grammar.silent
         for row in np.flatnonzero(waiting.any(axis=1)).tolist():
             due = _VOICES[waiting[row][_VOICES]][0]

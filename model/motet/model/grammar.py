@@ -237,13 +237,13 @@ class Parse:
         self.position: NDArray[np.int32] = np.full(rows, -1, np.int32)
         self.meter: NDArray[np.int16] = np.full(rows, -1, np.int16)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)
-        self.played: NDArray[np.bool_] = np.zeros((rows, PLAYERS), np.bool_)
+        self.heard: NDArray[np.int32] = np.zeros((rows, PLAYERS), np.int32)  # the bar of their last note, from 1
         self.voice: NDArray[np.int16] = np.full(rows, -1, np.int16)  # of the last note at the position
         self.pitch: NDArray[np.int16] = np.full(rows, -1, np.int16)  # its pitch; -1 while it is to come
 
     def select(self, parents: NDArray[np.intp]) -> None:
         """Row i takes over where row ``parents[i]`` stands."""
-        for name in ("state", "key", "genres", "players", "position", "meter", "bars", "played", "voice", "pitch"):
+        for name in ("state", "key", "genres", "players", "position", "meter", "bars", "heard", "voice", "pitch"):
             setattr(self, name, getattr(self, name)[parents].copy())
 
     @property
@@ -287,7 +287,7 @@ class Parse:
         self.position[rows] = np.where(last >= 0, last, np.where(starts, -1, self.position[rows]))
         meter = grammar.meter[tokens]
         self.meter[rows] = np.where(meter >= 0, meter, self.meter[rows])
-        self.played[rows] |= grammar.programs[tokens]
+        self.heard[rows] = np.where(grammar.programs[tokens], self.bars[rows, None], self.heard[rows])
         for row, token in zip(rows, tokens, strict=True):
             for kind, value in grammar.order[token]:
                 if kind == "pitch":
