@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motet.model.controls import Controls
-from motet.model.decoder import Batch, Decoder, Prompt, uniforms
+from motet.model.decoder import Batch, Decoder, Prompt
 from motet.model.header import DRUM_PLAYER
+from motet.model.splitmix import uniforms
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.score import DRUMS

@@ -18,7 +18,6 @@ from motet.music.tempo import TEMPO_WORDS
 REST_BARS = 2
 """Whole bars that a required player may rest, at the beginning and later on, before nobody else plays on without."""
 
-
 _PER_ROW = ("_compliant", "_required", "_allowed", "_genres", "_scale", "_key", "bars", "_playable", "_settled")
 
 _NOTELESS = (

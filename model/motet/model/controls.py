@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from motet.model.header import DRUM_PLAYER, PLAYERS
 from motet.model.seed import Seed
@@ -14,6 +14,24 @@ from motet.music.meter import Meter
 from motet.music.tempo import TEMPO_WORDS
 
 MAX_BARS = 1024
+TEMPERATURE: Final = 0.9
+TOP_P: Final = 0.85
+GUIDANCE: Final = 1.0
+
+
+def check_sampling(temperature: float, top_p: float, guidance: float) -> None:
+    """Raises InvalidInputError that names what is outside the range given in ``Controls``."""
+    if not 0 < temperature <= 2:
+        raise InvalidInputError.of("temperature", "must be above 0 and at most 2", temperature)
+    if not 0 < top_p <= 1:
+        raise InvalidInputError.of("top_p", "must be above 0 and at most 1", top_p)
+    if not 0 <= guidance <= 10:
+        raise InvalidInputError.of("guidance", "must be from 0 to 10", guidance)
+
+
+def players_asked(attributes: Attributes) -> tuple[int, ...]:
+    """The instruments that attributes name, and drums where they are asked for."""
+    return attributes.instruments + ((DRUM_PLAYER,) if attributes.drums else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +67,9 @@ class Controls:
     allowed: tuple[int, ...] | None = None
     genres: tuple[str, ...] = ()
     seed: Seed | None = None
-    temperature: float = 0.9
-    top_p: float = 0.85
-    guidance: float = 1.0
+    temperature: float = TEMPERATURE
+    top_p: float = TOP_P
+    guidance: float = GUIDANCE
 
     def __post_init__(self) -> None:
         if not 1 <= self.bars <= MAX_BARS:
@@ -69,12 +87,7 @@ class Controls:
                 raise InvalidInputError.of("allowed", "must leave somebody to play", self.allowed)
             if not set(self.required) <= set(self.allowed):
                 raise InvalidInputError.of("required", f"must be among the allowed {self.allowed}", self.required)
-        if not 0 < self.temperature <= 2:
-            raise InvalidInputError.of("temperature", "must be above 0 and at most 2", self.temperature)
-        if not 0 < self.top_p <= 1:
-            raise InvalidInputError.of("top_p", "must be above 0 and at most 1", self.top_p)
-        if not 0 <= self.guidance <= 10:
-            raise InvalidInputError.of("guidance", "must be from 0 to 10", self.guidance)
+        check_sampling(self.temperature, self.top_p, self.guidance)
 
     @classmethod
     def of(cls, attributes: Attributes, **others: object) -> Self:
@@ -87,7 +100,7 @@ class Controls:
             attributes: as parsed.
             others: further fields; those given here win.
         """
-        required = attributes.instruments + ((DRUM_PLAYER,) if attributes.drums else ())
+        required = players_asked(attributes)
         allowed: tuple[int, ...] | None = None
         if len(attributes.instruments) > 1 or (attributes.instruments and attributes.drums is False):
             allowed = required

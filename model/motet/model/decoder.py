@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import torch
@@ -21,11 +20,10 @@ from motet.model.network import Memory, MotetForConditionalGeneration
 from motet.model.past import EnginePast, NetworkPast, Past
 from motet.model.prefix import Prefix
 from motet.model.sampling.kernels import draw
+from motet.model.splitmix import uniforms
 from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-
-_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +32,6 @@ class Prompt:
 
     caption: str
     controls: Controls
-
-
-def uniforms(seed: int, streams: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """One number in [0, 1) for each (seed, stream, step), so that a draw depends on nothing else in a batch.
-
-    Three rounds of the splitmix64 finaliser (Steele, Lea, Flood, OOPSLA 2014), one for each part of the key.
-    """
-    state = np.full(np.broadcast(streams, steps).shape, seed & (2**64 - 1), np.uint64)
-    with np.errstate(over="ignore"):
-        for part in (np.uint64(0), streams.astype(np.uint64), steps.astype(np.uint64)):
-            state = (state ^ part) + _GOLDEN
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state ^= state >> np.uint64(31)
-    return np.asarray((state >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 class Decoder:
@@ -144,7 +127,9 @@ class Batch:
         self._temperature = np.array([one.temperature for one in controls])
         self._top_p = np.array([one.top_p for one in controls])
         self._guidance = np.array([one.guidance for one in controls])
-        self._prefixes = [Prefix.of(one, decoder.checkpoint.tokenizer, capacity) for one in controls]
+        # Fitting seed music takes a while: once for all rows that ask for the same.
+        prefixes = {one: Prefix.of(one, decoder.checkpoint.tokenizer, capacity) for one in dict.fromkeys(controls)}
+        self._prefixes = [prefixes[one] for one in controls]
         self._constraints = Constraints(decoder.grammar, controls, [prefix.first_bar for prefix in self._prefixes])
         self._parse = Parse(decoder.grammar, rows)
         self._tokens: NDArray[np.int32] = np.zeros((rows, capacity + 1), np.int32)

@@ -167,7 +167,6 @@ class Grammar:
         self.voice_top = np.where(self.voice == 0, self.top_drum, self.top_pitch).astype(np.int16)
         self.solo: NDArray[np.bool_] = np.asarray(self.programs.sum(axis=1) == 1)  # tokens in which one plays
         self.silent: NDArray[np.bool_] = np.logical_not(self.programs.any(axis=1))  # tokens that begin no note
-        self.positions: NDArray[np.bool_] = self.last_position >= 0
         scales = [_scale(Key.from_index(index), relative=self.headed) for index in range(24)]
         self.in_scale: NDArray[np.bool_] = np.stack(  # [24, V] by ``Key.index``
             [~np.delete(pitch_classes, scale, axis=1).any(axis=1) for scale in scales]

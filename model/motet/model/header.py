@@ -21,6 +21,12 @@ DRUM_PLAYER: Final = 128
 PLAYERS: Final = 129
 
 
+def players_of(score: Score) -> tuple[int, ...]:
+    """Who plays in a score, ascending: programs 0..127, drums ``DRUM_PLAYER``."""
+    programs = np.unique(score.program).tolist()
+    return tuple(sorted(DRUM_PLAYER if program == DRUMS else program for program in programs))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What a sequence says about itself before its first bar.
@@ -38,10 +44,9 @@ class Header:
     @classmethod
     def of(cls, score: Score, known_key: Key | None = None, genres: tuple[str, ...] = ()) -> Header:
         """The header of a score; its key is found where it is not known, C major where nothing is pitched."""
-        programs = np.unique(score.program).tolist()
         return cls(
             key=known_key or key.find(score) or Key(0, "major"),
-            players=tuple(sorted(DRUM_PLAYER if program == DRUMS else program for program in programs)),
+            players=players_of(score),
             genres=tuple(sorted(genres)),
         )
 

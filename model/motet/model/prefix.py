@@ -142,16 +142,7 @@ class Prefix:
             duration=np.clip(np.rint(written.duration * scale), 1, left).astype(np.int64),
             track=np.array([tracks[program] for program in written.program.tolist()], np.int16),
         )
-        added = added.select(~_struck_anew(kept, added))
-        return replace(
-            kept,
-            onset=np.concatenate((kept.onset, added.onset)),
-            duration=np.concatenate((kept.duration, added.duration)),
-            pitch=np.concatenate((kept.pitch, added.pitch)),
-            velocity=np.concatenate((kept.velocity, added.velocity)),
-            program=np.concatenate((kept.program, added.program)),
-            track=np.concatenate((kept.track, added.track)),
-        )
+        return kept.plus(added.select(~_struck_anew(kept, added)))
 
 
 def _struck_anew(kept: Score, added: Score) -> NDArray[np.bool_]:

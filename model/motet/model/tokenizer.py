@@ -240,17 +240,8 @@ def snapped(score: Score) -> Score:
 
 def merged(given: Score, written: Score) -> Score:
     """Both scores sounding together, tracks by program, with the tempo and meter of ``given``; of equal ``ppq``."""
-    program = np.concatenate((given.program, written.program))
-    return replace(
-        given,
-        onset=np.concatenate((given.onset, written.onset)),
-        duration=np.concatenate((given.duration, written.duration)),
-        pitch=np.concatenate((given.pitch, written.pitch)),
-        velocity=np.concatenate((given.velocity, written.velocity)),
-        program=program,
-        track=np.unique(program, return_inverse=True)[1].astype(np.int16),
-        track_names=(),
-    )
+    both = given.plus(written)
+    return replace(both, track=np.unique(both.program, return_inverse=True)[1].astype(np.int16), track_names=())
 
 
 def _transposed(score: Score, semitones: int) -> Score:

@@ -148,6 +148,18 @@ class Score:
             track=self.track[keep],
         )
 
+    def plus(self, other: Score) -> Score:
+        """These notes and those of ``other``, of equal ``ppq``; tempi, meters and track names stay these."""
+        return replace(
+            self,
+            onset=np.concatenate((self.onset, other.onset)),
+            duration=np.concatenate((self.duration, other.duration)),
+            pitch=np.concatenate((self.pitch, other.pitch)),
+            velocity=np.concatenate((self.velocity, other.velocity)),
+            program=np.concatenate((self.program, other.program)),
+            track=np.concatenate((self.track, other.track)),
+        )
+
     def between(self, start_tick: int, end_tick: int) -> Score:
         """Notes with onset in [start, end), moved so that ``start`` is tick 0; overhanging notes are cut at ``end``.
 

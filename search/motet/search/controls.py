@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from motet.model.header import DRUM_PLAYER, PLAYERS
+from motet.model.header import DRUM_PLAYER, PLAYERS, players_of
 from motet.model.seed import Seed
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.meter import Meter
-from motet.music.score import DRUMS
 
 MAX_INSTRUMENTS = 16
 """As many as a MIDI file has channels."""
@@ -65,8 +64,7 @@ class SearchControls:
         if DRUM_PLAYER in seed.players and self.drums is False:
             raise InvalidInputError.of("drums", "must not be off where drums are written anew", self.drums)
         if seed.players and self.instruments:
-            kept = {DRUM_PLAYER if program == DRUMS else program for program in seed.kept.program.tolist()}
-            strangers = set(self.instruments) - set(seed.players) - kept
+            strangers = set(self.instruments) - set(seed.players) - set(players_of(seed.kept))
             if strangers:
                 rule = "must be among those who are written anew or kept"
                 raise InvalidInputError.of("instruments", rule, sorted(strangers))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from motet.model.controls import Controls
-from motet.model.header import DRUM_PLAYER
+from motet.model.controls import Controls, players_asked
+from motet.model.header import DRUM_PLAYER, players_of
 from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.describe import describe
@@ -85,7 +85,7 @@ class Plan:
         request, asked = self.request, self._laid_over(stated)
         seed, only = request.controls.seed, request.controls.only_instruments
         others: dict[str, object] = {}
-        required = asked.instruments + ((DRUM_PLAYER,) if asked.drums else ())
+        required = players_asked(asked)
         if seed is not None and seed.players:
             # Nobody else is written anyway.
             others |= {"required": seed.players, "allowed": None}
@@ -112,13 +112,12 @@ class Plan:
             **others,
         )
 
-    def _silenced(self) -> list[int]:
+    def _silenced(self) -> tuple[int, ...]:
         """Players of the seed who lose notes to what is written anew."""
         seed = self.request.controls.seed
         assert seed is not None  # noqa: S101 (asked only then)
         first, last = seed.bars or (1, seed.length_bars)
-        hole = seed.score.between((first - 1) * seed.bar_ticks, last * seed.bar_ticks)
-        return [DRUM_PLAYER if program == DRUMS else program for program in sorted(set(hole.program.tolist()))]
+        return players_of(seed.score.between((first - 1) * seed.bar_ticks, last * seed.bar_ticks))
 
     def _laid_over(self, stated: Attributes) -> Attributes:
         """The controls, without the seed, laid over what words state."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from motet.model.controls import GUIDANCE, TEMPERATURE, TOP_P, check_sampling
 from motet.music import caption as captions
 from motet.music.attributes import Attributes
 from motet.music.caption import Caption
@@ -57,9 +58,9 @@ class SearchRequest:
     candidates: int = DEFAULT_CANDIDATES
     bars: int | None = None
     controls: SearchControls = field(default_factory=SearchControls)
-    temperature: float = 0.9
-    top_p: float = 0.85
-    guidance: float = 1.0
+    temperature: float = TEMPERATURE
+    top_p: float = TOP_P
+    guidance: float = GUIDANCE
     weights: Weights = field(default_factory=Weights)
     mutations: int = 3
     deadline_s: float | None = None
@@ -73,12 +74,7 @@ class SearchRequest:
         _check_whole("candidates", self.candidates, 1, MAX_CANDIDATES)
         if self.bars is not None:
             _check_whole("bars", self.bars, 1, MAX_BARS)
-        if not 0 < self.temperature <= 2:
-            raise InvalidInputError.of("temperature", "must be above 0 and at most 2", self.temperature)
-        if not 0 < self.top_p <= 1:
-            raise InvalidInputError.of("top_p", "must be above 0 and at most 1", self.top_p)
-        if not 0 <= self.guidance <= 10:
-            raise InvalidInputError.of("guidance", "must be from 0 to 10", self.guidance)
+        check_sampling(self.temperature, self.top_p, self.guidance)
         _check_whole("mutations", self.mutations, 0, 8)
         if self.deadline_s is not None and not (self.deadline_s > 0 and math.isfinite(self.deadline_s)):
             raise InvalidInputError.of("deadline_s", "must be a finite number of seconds above 0", self.deadline_s)

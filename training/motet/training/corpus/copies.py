@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.training.corpus.fingerprint import mixed
+from motet.model.splitmix import mixed
 
 SHARED: Final = 0.5
 """Share of the n-grams of the smaller of two pieces that the other one has when they count as near-copies."""

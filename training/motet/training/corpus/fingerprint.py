@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.model.splitmix import mixed
 from motet.music.score import DRUMS, Score
 
 STEPS_PER_QUARTER: Final = 12
@@ -95,10 +96,3 @@ def _hashed(rows: NDArray[np.int64]) -> NDArray[np.uint32]:
     for column in rows.T.astype(np.uint64):
         value = mixed(value ^ column)
     return (value >> np.uint64(32)).astype(np.uint32)
-
-
-def mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every value with its bits spread (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
