@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from motet.music.describe import describe
 from motet.music.score import DRUMS
-from motet.training.corpus import caption_writer, shard
+from motet.training.corpus import caption_writer, catalogue, shard
 from motet.training.corpus.shard import Meta, Record
 from tests.tiny import random_score, tiny_tokenizer
 
@@ -54,6 +55,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shard.write(folder, split, [record(1000 * place + row, (4, short)[row % 2]) for row in range(count)])
     sources = [{"source": "tiny", "repository": "some/where", "licence": "CC0-1.0", "pieces": 24, "windows": 1024}]
     (folder / "sources.json").write_text(json.dumps(sources))
+    names = {
+        f"piece-{1000 * place + row}": split for place, split in enumerate(WINDOWS) for row in range(WINDOWS[split])
+    }
+    with lzma.open(folder / catalogue.FILE, "wt", encoding="utf-8") as lines:
+        for name, split in names.items():
+            line = {"id": name, "source": "tiny", "licence": "CC0-1.0", "song": name, "split": split, "digest": name}
+            lines.write(json.dumps(line) + "\n")
     return folder
 
 

@@ -45,10 +45,12 @@ class Judgement:
     Args:
         value: 0 to 1.
         details: finite numbers that explain it, by name.
+        bars: the same bar by bar where that makes sense, by name: [bars of the score] finite numbers each.
     """
 
     value: float
     details: Mapping[str, float] = field(default_factory=dict)
+    bars: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Reward(Protocol):
