@@ -1,4 +1,4 @@
-"""The text reward: how well the sound of a score fits the words of a caption, by a dual encoder of our own."""
+"""The built-in backend of the text reward: a dual encoder of our own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,55 +18,15 @@ from safetensors.torch import load_file, save_file
 
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
-from motet.music.score import Score
-from motet.rewards.reward import Embed, Judgement, Resources
-from motet.rewards.sound import Sound
+from motet.rewards.reward import Embed
 from motet.rewards.spectrum import Spectrum, SpectrumConfig
+from motet.rewards.text import Calibration
 from motet.rewards.towers import TEXT_WIDTH, Towers, TowersConfig
 
 WEIGHTS = "text_audio.safetensors"
 CONFIG = "config.json"
 _FORMAT = 1
 _KEPT_VECTORS = 4096
-_K = TypeVar("_K")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Where cosines of held-out pairs lie: maps a cosine to 0..1.
-
-    Args:
-        matched: [Q] ascending quantiles of the cosine of a window and its own caption.
-        mismatched: [Q] ascending quantiles of the cosine of a window and the caption of another.
-    """
-
-    matched: tuple[float, ...]
-    mismatched: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        for name in ("matched", "mismatched"):
-            row = np.array(getattr(self, name), np.float64)
-            if len(row) < 2 or not np.all(np.isfinite(row)) or np.any(np.diff(row) < 0):
-                raise InvalidInputError.of(f"calibration.{name}", "must be at least two ascending numbers", row)
-
-    @classmethod
-    def of(cls, matched: NDArray[np.float64], mismatched: NDArray[np.float64], quantiles: int = 65) -> Calibration:
-        """The calibration for samples of cosines, any shape."""
-        levels = np.linspace(0, 1, quantiles)
-        return cls(
-            matched=tuple(round(float(value), 5) for value in np.quantile(matched, levels)),
-            mismatched=tuple(round(float(value), 5) for value in np.quantile(mismatched, levels)),
-        )
-
-    def __call__(self, cosine: float) -> float:
-        """Mean of the shares of mismatched and of matched pairs whose cosine is lower, 0 to 1.
-
-        So the caption of another piece has 0.3 or so on average and a piece's own 0.7: neither end is flat.
-        """
-        share = 0.0
-        for row in (self.matched, self.mismatched):
-            share += float(np.interp(cosine, row, np.linspace(0, 1, len(row)))) / 2
-        return share
 
 
 class TextAudioScorer:
@@ -86,6 +46,16 @@ class TextAudioScorer:
         self._embed = embed
         self._texts: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of the sound that it hears."""
+        return self.spectrum.config.rate_hz
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window in seconds."""
+        return self.spectrum.config.window_s
 
     @classmethod
     def load(cls, folder: Path | None = None, *, embed: Embed) -> TextAudioScorer:
@@ -136,27 +106,30 @@ class TextAudioScorer:
             vector: NDArray[np.float32] = self.towers.audio_vectors(mel, tone)[0].numpy()
         return vector
 
-    def text_vector(self, caption: str) -> NDArray[np.float32]:
+    def text_vector(self, caption: Caption) -> NDArray[np.float32]:
         """The unit vector [width] of a caption; the last few thousand are kept."""
         with self._lock:
-            kept = self._texts.get(caption)
+            kept = self._texts.get(caption.text)
         if kept is not None:
             return kept
-        sentence = np.array(self._embed([caption]), np.float32)
+        sentence = np.array(self._embed([caption.text]), np.float32)
         if sentence.shape != (1, TEXT_WIDTH):
             raise InvalidInputError.of("embed", f"must give embeddings of shape (1, {TEXT_WIDTH})", sentence.shape)
         with torch.inference_mode():
             vector: NDArray[np.float32] = self.towers.text_vectors(torch.from_numpy(sentence))[0].numpy()
-        _keep(self._texts, caption, vector, self._lock)
+        with self._lock:
+            self._texts[caption.text] = vector
+            if len(self._texts) > _KEPT_VECTORS:
+                self._texts.popitem(last=False)
         return vector
 
-    def score(self, audios: Sequence[NDArray[np.float32]], caption: str) -> list[float]:
+    def score(self, audios: Sequence[NDArray[np.float32]], caption: Caption) -> list[float]:
         """How well each sound fits a caption, 0 to 1.
 
         Args:
             audios: each [samples] or [samples, channels] at the spectrum's rate, any length; heard in windows that
                 follow one another from the start, the last one counting by its length. No samples: 0.
-            caption: any text.
+            caption: what it should fit.
         """
         text = self.text_vector(caption)
         return [self._score(audio, text) for audio in audios]
@@ -169,60 +142,3 @@ class TextAudioScorer:
             return 0.0
         cosines = [float(self.audio_vector(part) @ text) for part in parts]
         return self.calibration(float(np.average(cosines, weights=[len(part) for part in parts])))
-
-
-class TextTerm:
-    """The reward "text": a ``TextAudioScorer`` over the windows of ``motet.rewards.sound``.
-
-    The vector of each window is kept by content: a beginning that grew costs only its new windows.
-
-    Args:
-        scorer: hears.
-        sound: renders, at the scorer's rate and length of window.
-    """
-
-    def __init__(self, scorer: TextAudioScorer, sound: Sound) -> None:
-        config = scorer.spectrum.config
-        if (sound.rate_hz, sound.window_s) != (config.rate_hz, config.window_s):
-            rule = f"must be {config.rate_hz} Hz and windows of {config.window_s} s"
-            raise InvalidInputError.of("sound", rule, (sound.rate_hz, sound.window_s))
-        self._scorer = scorer
-        self._sound = sound
-        self._vectors: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def judge(self, scores: Sequence[Score], caption: Caption, *, complete: bool) -> list[Judgement]:
-        """See ``motet.rewards.reward.Reward``; a score without notes has 0."""
-        text = self._scorer.text_vector(caption.text)
-        return [self._judge(score, text) for score in scores]
-
-    def _judge(self, score: Score, text: NDArray[np.float32]) -> Judgement:
-        windows = self._sound.windows(score)
-        if not windows:
-            return Judgement(value=0.0)
-        cosines = []
-        for window in windows:
-            digest = window.plan.digest
-            with self._lock:
-                vector = self._vectors.get(digest)
-            if vector is None:
-                vector = self._scorer.audio_vector(self._sound.audio(window))
-                _keep(self._vectors, digest, vector, self._lock)
-            cosines.append(float(vector @ text))
-        cosine = float(np.average(cosines, weights=[window.share for window in windows]))
-        return Judgement(value=self._scorer.calibration(cosine), details={"cosine": cosine})
-
-
-def text_consistency(resources: Resources) -> TextTerm:
-    """Factory of the built-in term "text": the shipped scorer. Raises UnavailableError when it is missing."""
-    return TextTerm(TextAudioScorer.load(embed=resources.embed), resources.sound)
-
-
-def _keep(
-    kept: OrderedDict[_K, NDArray[np.float32]], key: _K, vector: NDArray[np.float32], lock: threading.Lock
-) -> None:
-    with lock:
-        kept[key] = vector
-        kept.move_to_end(key)
-        if len(kept) > _KEPT_VECTORS:
-            kept.popitem(last=False)
