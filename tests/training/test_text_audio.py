@@ -15,9 +15,10 @@ from motet.music.meter import Meter
 from motet.rewards.spectrum import SpectrumConfig
 from motet.rewards.towers import Towers, TowersConfig
 from motet.training.corpus import caption_writer
+from motet.training.swap import SWAPS
 from motet.training.text_audio import Facts, TextAudioConfig, contrast, train
 from motet.training.text_audio_data import Clips, without_length
-from motet.training.text_audio_report import SWAPS, calibrate, card, facts, measure, swapped
+from motet.training.text_audio_report import calibrate, card, facts, measure
 from tests.fakes import fake_embed
 
 SPECTRUM = SpectrumConfig(window_s=2.0, mels=32, tones=24, lowest_tone=48)
@@ -139,19 +140,11 @@ def test_facts_tell_which_captions_are_true_of_which_windows():
     assert true[0].tolist() == [True, True, False, True, False, True, False, False, False, True, False]
 
 
-def test_swaps_change_one_attribute_that_both_captions_state():
-    data = clips()
-    for name in SWAPS:
-        rows, right, wrong = swapped(data.attributes, name, seed=0)
-        assert len(rows) == len(right) == len(wrong) > 10, name
-        assert all(one != other for one, other in zip(right, wrong, strict=True))
-
-
 def test_the_report_has_every_figure_and_the_card_the_command(tmp_path: Path):
     fitted, losses = fit(tmp_path)
     encoder = cast(TextEncoder, FakeEncoder())
     report = measure(fitted, clips(), encoder, seed=0, progress=lambda line: None)
-    assert set(report.swaps) == set(SWAPS)
+    assert set(report.swaps) == set(SWAPS) - {"instruments near"}  # one piano and one flute
     assert set(report.retrieval) == {"default", "second"}
     assert report.record()["swap_control"]["n"] == sum(share.n for share in report.swaps.values())
     text = card(report, facts(TextAudioConfig(), TextAudioConfig(), SPECTRUM, losses, 1), SOURCES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,19 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from motet.model.text import TextEncoder
-from motet.music import tempo
-from motet.music.attributes import Attributes
-from motet.music.instrument import family_of
-from motet.music.key import Key
-from motet.rewards.text_audio import Calibration
+from motet.rewards.text import Calibration
 from motet.rewards.towers import Towers
-from motet.training.corpus import caption_writer
+from motet.training import swap
 from motet.training.share import Share
 from motet.training.text_audio import Facts
-from motet.training.text_audio_data import Clips, embed, soundfonts, without_length
-
-SWAPS = ("instruments", "drums", "tempo", "key_tonic", "key_mode", "meter", "genres", "moods")
-_TRIES = 60
+from motet.training.text_audio_data import Clips, embed, soundfonts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +61,7 @@ class Report:
         for font, row in self.retrieval.items():
             lines += [_row(f"{name}, {font} soundfont", share, None) for name, share in row.items()]
         for name, share in self.swaps.items():
-            lines.append(_row(f"swap of {name.replace('_', ' ')}", share, self.controls[name]))
+            lines.append(_row(f"swap of {name}", share, self.controls[name]))
         everything = Share(hits=sum(one.hits for one in self.swaps.values()), n=self.control.n)
         lines.append(_row("all swaps", everything, self.control))
         if self.soundfonts is not None:
@@ -140,11 +133,14 @@ def measure(
         correlation = float(np.corrcoef(first, second)[0, 1])
     swaps: dict[str, Share] = {}
     controls: dict[str, Share] = {}
-    for name in SWAPS:
-        rows, true, false = swapped(clips.attributes, name, seed)
-        if not rows:
+    for name in swap.SWAPS:
+        pairs = swap.swaps(clips.attributes, name, seed)
+        if not pairs:
             continue
-        texts = text_vectors(towers, true + false, encoder, progress)
+        rows = np.array([pair.row for pair in pairs])
+        texts = text_vectors(
+            towers, [pair.true.text for pair in pairs] + [pair.false.text for pair in pairs], encoder, progress
+        )
         lead = texts[: len(rows)] - texts[len(rows) :]
         right = (heard[0][rows] * lead).sum(axis=1) > 0
         moved = np.roll(rows, max(1, len(rows) // 2))
@@ -152,67 +148,6 @@ def measure(
         swaps[name] = Share(hits=int(right.sum()), n=len(rows))
         controls[name] = Share(hits=int(wrong.sum()), n=len(rows))
     return Report(retrieval=retrieval, swaps=swaps, controls=controls, soundfonts=correlation)
-
-
-def swapped(attributes: Sequence[Attributes], name: str, seed: int) -> tuple[list[int], list[str], list[str]]:
-    """Pairs of captions, alike but for one attribute: the rows of the windows, true captions, false captions."""
-    rows: list[int] = []
-    true: list[str] = []
-    false: list[str] = []
-    for row, known in enumerate(attributes):
-        rng = np.random.default_rng([seed, row, SWAPS.index(name)])
-        right = without_length(known)
-        other = _other(right, attributes, name, rng)
-        if other is None:
-            continue
-        field = {"tempo": "tempo_word", "key_tonic": "key", "key_mode": "key"}.get(name, name)
-        for attempt in range(_TRIES):
-            said = caption_writer.write(right, np.random.default_rng([seed, row, attempt]))
-            lied = caption_writer.write(other, np.random.default_rng([seed, row, attempt]))
-            if _differ(said.stated, lied.stated, field) and said.text != lied.text:
-                rows.append(row)
-                true.append(said.text)
-                false.append(lied.text)
-                break
-    return rows, true, false
-
-
-def _differ(said: Attributes, lied: Attributes, field: str) -> bool:
-    """Whether both captions state the attribute, and state it differently."""
-    if field == "tempo_word":
-        states = [one.tempo_word is not None or one.tempo_bpm is not None for one in (said, lied)]
-        return all(states) and (said.tempo_word, said.tempo_bpm) != (lied.tempo_word, lied.tempo_bpm)
-    values = [getattr(one, field) for one in (said, lied)]
-    return None not in values and () not in values and values[0] != values[1]
-
-
-def _other(
-    right: Attributes, attributes: Sequence[Attributes], name: str, rng: np.random.Generator
-) -> Attributes | None:
-    """The attributes with one of them false; None when the window does not have it."""
-    if name == "tempo" and right.tempo_bpm is not None:
-        bpm = right.tempo_bpm * (0.6 if right.tempo_bpm > 110 else 1.7)
-        return replace(right, tempo_bpm=round(bpm), tempo_word=tempo.word_of(bpm))
-    if name == "key_tonic" and right.key is not None:
-        return replace(right, key=Key((right.key.tonic + int(rng.integers(1, 12))) % 12, right.key.mode))
-    if name == "key_mode" and right.key is not None:
-        return replace(right, key=Key(right.key.tonic, "minor" if right.key.mode == "major" else "major"))
-    if name == "drums" and right.drums is not None:
-        return replace(right, drums=not right.drums)
-    if name == "meter" and right.meter is not None:
-        meters = [one.meter for one in attributes if one.meter is not None and one.meter != right.meter]
-        return replace(right, meter=meters[int(rng.integers(len(meters)))]) if meters else None
-    if name == "instruments" and right.instruments:
-        families = {family_of(program) for program in right.instruments}
-        programs = [program for one in attributes for program in one.instruments if family_of(program) not in families]
-        return replace(right, instruments=(programs[int(rng.integers(len(programs)))],)) if programs else None
-    if name == "genres" and right.genres:
-        genres = [word for one in attributes for word in one.genres if word not in right.genres]
-        return replace(right, genres=(genres[int(rng.integers(len(genres)))],)) if genres else None
-    if name == "moods" and right.moods:
-        moods = [word for one in attributes for word in one.moods if word not in right.moods]
-        return replace(right, moods=(moods[int(rng.integers(len(moods)))],)) if moods else None
-    return None
 
 
 def card(report: Report, facts: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]) -> str:
