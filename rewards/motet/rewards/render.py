@@ -8,10 +8,13 @@ import importlib
 import importlib.util
 import io
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
@@ -19,13 +22,9 @@ from numpy.typing import NDArray
 
 from motet.music.error import InternalError, InvalidInputError, NotFoundError, UnavailableError
 from motet.music.score import DRUMS, Score
-
-BLOCK = 64
-"""FluidSynth's internal block in samples; every event falls on one, so that none of them is ever left half used."""
+from motet.rewards.plan import BLOCK, Plan
 
 TAIL_S = 2.0
-MAX_DURATION_S = 20 * 60.0
-MAX_NOTES = 200_000
 DEFAULT_SOUNDFONT_SHA256 = "82475b91a76de15cb28a104707d3247ba932e228bada3f47bba63c6b31aaf7a1"
 
 _INSTALL_LINE = (
@@ -34,7 +33,6 @@ _INSTALL_LINE = (
 _CHANNELS = 256
 _DRUM_CHANNEL = 9
 _MELODIC_CHANNELS = [channel for channel in range(_CHANNELS) if channel % 16 != _DRUM_CHANNEL]
-_SURE_TO_SOUND_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,31 +57,27 @@ class RenderConfig:
         if not 0 < self.gain <= 10:
             raise InvalidInputError.of("render.gain", "must be above 0 and at most 10", self.gain)
 
+    @cached_property
+    def font(self) -> Path:
+        """The soundfont's file. Raises NotFoundError without one, and UnavailableError for a default that changed."""
+        if self.soundfont is not None:
+            if not self.soundfont.is_file():
+                asked = str(self.soundfont)
+                raise NotFoundError("SOUNDFONT_NOT_FOUND", f"there is no soundfont at {asked}", {"path": asked})
+            return self.soundfont
+        path = default_soundfont()
+        found = _sha256(path)
+        if found != DEFAULT_SOUNDFONT_SHA256:
+            expected = DEFAULT_SOUNDFONT_SHA256[:12]
+            message = f"{path} is not the expected soundfont: sha256 {found[:12]}…, not {expected}…"
+            raise UnavailableError("SOUNDFONT_CHANGED", message, {"path": str(path), "sha256": found})
+        return path
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """What is to be played, ready for the synthesizer: ``E`` note events in playing order, times in blocks.
-
-    Two plans with one ``digest`` sound the same, bit for bit, on one renderer.
-    """
-
-    block: NDArray[np.int64]  # [E] ascending
-    is_on: NDArray[np.bool_]  # [E]
-    program: NDArray[np.int64]  # [E] 0..127 or DRUMS
-    pitch: NDArray[np.int64]  # [E] 0..127
-    velocity: NDArray[np.int64]  # [E] 1..127, 0 for note ends
-    blocks: int  # length without the tail
-    tail_s: float
-    notes: int
-    sure_to_sound: bool  # notes in every instrument's range sound for long enough to be heard
-
-    @property
-    def digest(self) -> bytes:
-        """sha256 over all that decides the sound (32 bytes)."""
-        hasher = hashlib.sha256(np.array([self.blocks, round(self.tail_s * 1000)], np.int64).tobytes())
-        for column in (self.block, self.is_on, self.program, self.pitch, self.velocity):
-            hasher.update(np.ascontiguousarray(column).tobytes())
-        return hasher.digest()
+    @cached_property
+    def version(self) -> str:
+        """12 hex digits over all that decides the sound, the soundfont's content with it. Raises what ``font`` does."""
+        font = DEFAULT_SOUNDFONT_SHA256 if self.soundfont is None else _sha256(self.font)
+        return hashlib.sha256(f"{self.rate_hz} {self.effects} {self.gain} {font}".encode()).hexdigest()[:12]
 
 
 def default_soundfont() -> Path:
@@ -100,6 +94,11 @@ def default_soundfont() -> Path:
     raise UnavailableError("SOUNDFONT_MISSING", "the default soundfont is missing: `pip install pretty_midi` brings it")
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def wav(audio: NDArray[np.float32], rate_hz: int) -> bytes:
     """A 16-bit PCM WAV file of ``audio`` [samples, channels]; louder than full scale is turned down, never clipped."""
     peak = float(np.abs(audio).max()) if audio.size else 0.0
@@ -108,56 +107,30 @@ def wav(audio: NDArray[np.float32], rate_hz: int) -> bytes:
     return buffer.getvalue()
 
 
-class Renderer:
-    """A loaded synthesizer; safe to share between threads, one render at a time.
+class Player(ABC):
+    """Plays scores; safe to share between threads. The same plan gives the same audio, bit for bit, on one machine."""
 
-    The same score gives bit-identical audio on the same machine: the soundfont stays loaded, while the synthesizer
-    around it is made new for each render (0.4 ms; a reset alone leaves traces of the music before in its voices), and
-    all events fall on its internal blocks of 64 samples (2.9 ms at 22,050 Hz).
+    synthesizer: ClassVar[str]
+    """What makes the sound: players of one synthesizer and one configuration sound the same."""
 
-    Raises UnavailableError when the FluidSynth library or the default soundfont is missing or unusable, and
-    NotFoundError when a soundfont that was asked for does not exist.
-    """
+    config: RenderConfig
 
-    def __init__(self, config: RenderConfig | None = None) -> None:
-        self.config = config or RenderConfig()
-        self._lock = threading.Lock()
-        self._library: Any = _load_library()
-        path = self._soundfont()
-        self._settings = self._library.new_fluid_settings()
-        for name, value in (("sample-rate", float(self.config.rate_hz)), ("gain", self.config.gain)):
-            self._library.fluid_settings_setnum(self._settings, f"synth.{name}".encode(), value)
-        for name, number in (
-            ("midi-channels", _CHANNELS),
-            ("polyphony", 256),
-            ("reverb.active", int(self.config.effects)),
-            ("chorus.active", int(self.config.effects)),
-            ("lock-memory", 0),
-        ):
-            self._library.fluid_settings_setint(self._settings, f"synth.{name}".encode(), number)
-        self._loader: int | None = self._library.new_fluid_synth(self._settings)
-        soundfont_id = self._library.fluid_synth_sfload(self._loader, str(path).encode(), 1)
-        if soundfont_id == -1:
-            self.close()
-            message = f"FluidSynth cannot read the soundfont {path}"
-            raise UnavailableError("SOUNDFONT_UNREADABLE", message, {"path": str(path)})
-        self._font: int = self._library.get_sfont_by_id(self._loader, soundfont_id)
-        self.play(_self_test_plan())
+    @property
+    def version(self) -> str:
+        """Names the sound of this player's plans: of synthesizer, configuration and soundfont."""
+        return f"{self.synthesizer}-{self.config.version}"
 
-    def _soundfont(self) -> Path:
-        if self.config.soundfont is not None:
-            if not self.config.soundfont.is_file():
-                asked = str(self.config.soundfont)
-                raise NotFoundError("SOUNDFONT_NOT_FOUND", f"there is no soundfont at {asked}", {"path": asked})
-            return self.config.soundfont
-        path = default_soundfont()
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != DEFAULT_SOUNDFONT_SHA256:
-            message = (
-                f"{path} is not the expected soundfont: sha256 {found[:12]}…, not {DEFAULT_SOUNDFONT_SHA256[:12]}…"
-            )
-            raise UnavailableError("SOUNDFONT_CHANGED", message, {"path": str(path), "sha256": found})
-        return path
+    def plan(self, score: Score, start_s: float, end_s: float, *, tail_s: float = 0.0) -> Plan:
+        """The events of ``window``, not yet played; cheap. Raises what ``window`` raises."""
+        return Plan.of(score, start_s, end_s, rate_hz=self.config.rate_hz, tail_s=tail_s)
+
+    @abstractmethod
+    def play(self, plan: Plan) -> NDArray[np.float32]:
+        """Plays a plan: float32 [samples, 2], nominally -1..1 (can exceed it)."""
+
+    def plays(self, plans: Sequence[Plan]) -> list[NDArray[np.float32]]:
+        """Plays several plans, at once where the player can; in the order of the plans."""
+        return [self.play(plan) for plan in plans]
 
     def render(self, score: Score) -> NDArray[np.float32]:
         """The whole score with a release tail of at most 2 s, float32 [samples, 2], nominally -1..1 (can exceed it).
@@ -177,31 +150,59 @@ class Renderer:
         """
         return self.play(self.plan(score, start_s, end_s, tail_s=tail_s))
 
-    def plan(self, score: Score, start_s: float, end_s: float, *, tail_s: float = 0.0) -> Plan:
-        """The events of ``window``, not yet played; cheap. Raises what ``window`` raises."""
-        if not 0 <= start_s < end_s:
-            raise InvalidInputError.of("start_s, end_s", "must satisfy 0 <= start < end", (start_s, end_s))
-        if end_s - start_s > MAX_DURATION_S:
-            rule = f"must be at most {MAX_DURATION_S:.0f} seconds to be rendered"
-            raise InvalidInputError.of("score.duration_s", rule, round(end_s - start_s, 1))
-        on_s, off_s = score.seconds(score.onset), score.seconds(score.onset + score.duration)
-        here = np.flatnonzero((on_s < end_s) & (off_s > start_s))
-        if len(here) > MAX_NOTES:
-            raise InvalidInputError.of("score", f"must have at most {MAX_NOTES} notes to be rendered", len(here))
-        blocks_per_s = self.config.rate_hz / BLOCK
-        blocks = max(1, round((end_s - start_s) * blocks_per_s))
-        on = np.rint((np.maximum(on_s[here], start_s) - start_s) * blocks_per_s).astype(np.int64)
-        off = np.rint((np.minimum(off_s[here], end_s) - start_s) * blocks_per_s).astype(np.int64)
-        on = np.minimum(on, blocks - 1)
-        off = np.maximum(off, on + 1)
-        notes = np.stack(
-            [on, score.program[here], score.pitch[here], off, score.velocity[here]], axis=1, dtype=np.int64
-        )
-        notes = _merge_unisons(notes)
-        return _plan(notes, blocks, blocks_per_s, tail_s)
+    @abstractmethod
+    def close(self) -> None:
+        """Frees what the player holds; playing then raises UnavailableError."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Renderer(Player):
+    """FluidSynth in this process, one plan at a time.
+
+    The same score gives bit-identical audio on the same machine: the soundfont stays loaded, while the synthesizer
+    around it is made new for each render (0.4 ms; a reset alone leaves traces of the music before in its voices), and
+    all events fall on its internal blocks of 64 samples (2.9 ms at 22,050 Hz).
+
+    Raises UnavailableError when the FluidSynth library or the default soundfont is missing or unusable, and
+    NotFoundError when a soundfont that was asked for does not exist.
+    """
+
+    synthesizer = "fluidsynth"
+
+    def __init__(self, config: RenderConfig | None = None) -> None:
+        self.config = config or RenderConfig()
+        self._lock = threading.Lock()
+        self._library: Any = _load_library()
+        path = self.config.font
+        self._settings = self._library.new_fluid_settings()
+        for name, value in (("sample-rate", float(self.config.rate_hz)), ("gain", self.config.gain)):
+            self._library.fluid_settings_setnum(self._settings, f"synth.{name}".encode(), value)
+        for name, number in (
+            ("midi-channels", _CHANNELS),
+            ("polyphony", 256),
+            ("reverb.active", int(self.config.effects)),
+            ("chorus.active", int(self.config.effects)),
+            ("lock-memory", 0),
+        ):
+            self._library.fluid_settings_setint(self._settings, f"synth.{name}".encode(), number)
+        self._loader: int | None = self._library.new_fluid_synth(self._settings)
+        soundfont_id = self._library.fluid_synth_sfload(self._loader, str(path).encode(), 1)
+        if soundfont_id == -1:
+            self.close()
+            message = f"FluidSynth cannot read the soundfont {path}"
+            raise UnavailableError("SOUNDFONT_UNREADABLE", message, {"path": str(path)})
+        self._font: int = self._library.get_sfont_by_id(self._loader, soundfont_id)
+        self.play(Plan.test_tone())
 
     def play(self, plan: Plan) -> NDArray[np.float32]:
-        """Plays a plan: float32 [samples, 2].
+        """See ``Player.play``.
 
         Raises InternalError when music that must be heard comes out silent, and UnavailableError after ``close``.
         """
@@ -276,20 +277,12 @@ class Renderer:
             raise InternalError("RENDER_FAILED", "FluidSynth could not write audio")
 
     def close(self) -> None:
-        """Frees the synthesizer; further renders raise UnavailableError."""
+        """See ``Player.close``."""
         with self._lock:
             if self._loader is not None:
                 self._library.delete_fluid_synth(self._loader)
                 self._library.delete_fluid_settings(self._settings)
                 self._loader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Library:
@@ -335,45 +328,3 @@ def _load_library() -> _Library:
         missing = "`pip install pyfluidsynth`" if error.name == "fluidsynth" else _INSTALL_LINE
         raise UnavailableError("FLUIDSYNTH_MISSING", missing) from error
     return _Library(module)
-
-
-def _merge_unisons(notes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Notes [N, (on, program, pitch, off, velocity)] struck together on one key become one, as long and loud as any."""
-    if not len(notes):
-        return notes
-    notes = notes[np.lexsort((notes[:, 2], notes[:, 1], notes[:, 0]))]
-    first = np.flatnonzero(np.concatenate(([True], np.any(notes[1:, :3] != notes[:-1, :3], axis=1))))
-    merged = notes[first]
-    merged[:, 3] = np.maximum.reduceat(notes[:, 3], first)
-    merged[:, 4] = np.maximum.reduceat(notes[:, 4], first)
-    return merged
-
-
-def _plan(notes: NDArray[np.int64], blocks: int, blocks_per_s: float, tail_s: float) -> Plan:
-    count = len(notes)
-    block = np.concatenate([notes[:, 0], notes[:, 3]])
-    is_on = np.arange(2 * count) < count
-    program = np.tile(notes[:, 1], 2)
-    pitch = np.tile(notes[:, 2], 2)
-    velocity = np.concatenate([notes[:, 4], np.zeros(count, np.int64)])
-    order = np.lexsort((pitch, program, is_on, block))  # ends before beginnings
-    drums = notes[:, 1] == DRUMS
-    low, high = np.where(drums, 35, 48), np.where(drums, 59, 72)
-    plain = (notes[:, 2] >= low) & (notes[:, 2] <= high) & (notes[:, 4] >= 32)
-    sounding_s = float((notes[plain, 3] - notes[plain, 0]).max(initial=0)) / blocks_per_s
-    return Plan(
-        block=block[order],
-        is_on=is_on[order],
-        program=program[order],
-        pitch=pitch[order],
-        velocity=velocity[order],
-        blocks=blocks,
-        tail_s=tail_s,
-        notes=count,
-        sure_to_sound=sounding_s >= _SURE_TO_SOUND_S,
-    )
-
-
-def _self_test_plan() -> Plan:
-    """Middle C on a piano for two seconds' worth of blocks at 8 kHz: a soundfont that cannot play it plays nothing."""
-    return _plan(np.array([[0, 0, 60, 250, 100]], np.int64), 250, 8000 / BLOCK, 0.0)

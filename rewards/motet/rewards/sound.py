@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-from motet.rewards.render import Plan, Renderer
+from motet.rewards.plan import Plan
+from motet.rewards.render import Player
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +40,7 @@ class Sound:
     """
 
     def __init__(
-        self, renderer: Renderer, *, window_s: float = 8.0, most_windows: int = 16, cache_bytes: int = 64 * 2**20
+        self, renderer: Player, *, window_s: float = 8.0, most_windows: int = 16, cache_bytes: int = 64 * 2**20
     ) -> None:
         if not 1 <= window_s <= 60:
             raise InvalidInputError.of("sound.window_s", "must be from 1 to 60", window_s)
