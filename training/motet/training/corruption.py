@@ -262,9 +262,8 @@ def _shuffled_bars(work: _Work) -> Score:
 
 
 def _looped_bar(work: _Work) -> Score:
-    sounding = np.unique(work.bar[work.pitched])
     source = np.arange(work.bars)
-    source[work.some_bars()] = work.rng.choice(sounding)
+    source[work.some_bars()] = work.rng.choice(np.unique(work.bar))
     return _by_bars(work, source)
 
 
