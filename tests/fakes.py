@@ -264,7 +264,6 @@ class CountingReward:
                 "harmony": sum(p % 12 in SCALE for p in pitches) / count,
                 "adherence": 1.0 / (1.0 + abs(sum(pitches) / count - 60) / 12),
             }
-            total = sum(getattr(weights, name) * value for name, value in terms.items())
-            total /= weights.text + weights.harmony + weights.adherence
+            total = sum(weights.get(name, 0.0) * value for name, value in terms.items()) / sum(weights.values())
             result.append(Breakdown(total=total, terms=terms, details={"notes": float(len(pitches))}))
         return result

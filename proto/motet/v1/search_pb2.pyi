@@ -81,7 +81,9 @@ class RewardWeight(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name of the term: `text`, `harmony` or `adherence`."""
+    """Name of the term: `text`, `harmony`, `adherence`, or any other reward that the server has installed; an unknown name
+    is answered with the names that there are.
+    """
     weight: _builtins.float
     """Relative weight, finite and not negative. Absent means 1."""
     def __init__(
@@ -127,6 +129,34 @@ class RewardTerm(_message.Message):
 Global___RewardTerm: _TypeAlias = RewardTerm  # noqa: Y015
 
 @_typing.final
+class RewardBars(_message.Message):
+    """One quality of a piece, bar by bar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the quality, such as `harmony.in_key`."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """One number for each bar of the piece, from the first on."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RewardBars: _TypeAlias = RewardBars  # noqa: Y015
+
+@_typing.final
 class Reward(_message.Message):
     """A reward and what it is made of, always against the caption of the request."""
 
@@ -135,6 +165,7 @@ class Reward(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
     total: _builtins.float
     """Weighted mean of the terms, from 0 to 1."""
     @_builtins.property
@@ -145,16 +176,21 @@ class Reward(_message.Message):
     def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardTerm]:
         """Parts of the terms (`harmony.in_key`, `adherence.tempo` ...), for reading; they do not enter the mean again."""
 
+    @_builtins.property
+    def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardBars]:
+        """Parts of the terms bar by bar, where that makes sense; absent while a search runs."""
+
     def __init__(
         self,
         *,
         total: _builtins.float = ...,
         terms: _abc.Iterable[Global___RewardTerm] | None = ...,
         details: _abc.Iterable[Global___RewardTerm] | None = ...,
+        bars: _abc.Iterable[Global___RewardBars] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "terms", b"terms", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "details", b"details", "terms", b"terms", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -446,6 +482,7 @@ class EffectiveControls(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
     GUIDANCE_FIELD_NUMBER: _builtins.int
+    DENSITY_FIELD_NUMBER: _builtins.int
     tempo_bpm: _builtins.float
     """Quarter notes a minute."""
     tempo_word: _builtins.str
@@ -470,6 +507,8 @@ class EffectiveControls(_message.Message):
     """Nucleus sampling."""
     guidance: _builtins.float
     """Weight of the words."""
+    density: _builtins.str
+    """How many notes the caption asks for, in words, for example `sparse` or `very dense`."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Instruments asked for and those of the seed, by their General MIDI names."""
@@ -510,11 +549,14 @@ class EffectiveControls(_message.Message):
         temperature: _builtins.float = ...,
         top_p: _builtins.float = ...,
         guidance: _builtins.float = ...,
+        density: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "drums", b"drums", "key", b"key", "rewrite_bars", b"rewrite_bars", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_density", b"_density", "_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "density", b"density", "drums", b"drums", "key", b"key", "rewrite_bars", b"rewrite_bars", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "bar_count", b"bar_count", "drums", b"drums", "genres", b"genres", "guidance", b"guidance", "instruments", b"instruments", "key", b"key", "key_lock", b"key_lock", "moods", b"moods", "only_instruments", b"only_instruments", "rewrite_bars", b"rewrite_bars", "rewrite_instruments", b"rewrite_instruments", "seed_bar_count", b"seed_bar_count", "temperature", b"temperature", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_density", b"_density", "_drums", b"_drums", "_key", b"_key", "_rewrite_bars", b"_rewrite_bars", "_tempo_bpm", b"_tempo_bpm", "_tempo_word", b"_tempo_word", "_time_signature", b"_time_signature", "bar_count", b"bar_count", "density", b"density", "drums", b"drums", "genres", b"genres", "guidance", b"guidance", "instruments", b"instruments", "key", b"key", "key_lock", b"key_lock", "moods", b"moods", "only_instruments", b"only_instruments", "rewrite_bars", b"rewrite_bars", "rewrite_instruments", b"rewrite_instruments", "seed_bar_count", b"seed_bar_count", "temperature", b"temperature", "tempo_bpm", b"tempo_bpm", "tempo_word", b"tempo_word", "time_signature", b"time_signature", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__density: _TypeAlias = _typing.Literal["density"]  # noqa: Y015
+    _WhichOneofArgType__density: _TypeAlias = _typing.Literal["_density", b"_density"]  # noqa: Y015
     _WhichOneofReturnType__drums: _TypeAlias = _typing.Literal["drums"]  # noqa: Y015
     _WhichOneofArgType__drums: _TypeAlias = _typing.Literal["_drums", b"_drums"]  # noqa: Y015
     _WhichOneofReturnType__key: _TypeAlias = _typing.Literal["key"]  # noqa: Y015
@@ -527,6 +569,8 @@ class EffectiveControls(_message.Message):
     _WhichOneofArgType__tempo_word: _TypeAlias = _typing.Literal["_tempo_word", b"_tempo_word"]  # noqa: Y015
     _WhichOneofReturnType__time_signature: _TypeAlias = _typing.Literal["time_signature"]  # noqa: Y015
     _WhichOneofArgType__time_signature: _TypeAlias = _typing.Literal["_time_signature", b"_time_signature"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__density) -> _WhichOneofReturnType__density | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__drums) -> _WhichOneofReturnType__drums | None: ...
     @_typing.overload

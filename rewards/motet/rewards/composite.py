@@ -3,43 +3,91 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from motet.music.caption import Caption
 from motet.music.error import InternalError, InvalidInputError
 from motet.music.score import Score
-from motet.rewards import adherence
+from motet.rewards import adherence, reward
 from motet.rewards.harmony import HarmonyReward
 from motet.rewards.render import RenderConfig, Renderer
-from motet.rewards.reward import Embed, Judgement, Resources, Reward, registered
+from motet.rewards.reward import Embed, Judgement, Resources, Reward
 from motet.rewards.sound import Sound
+from motet.rewards.text import TextBackend, TextTerm
 
 NOTHING_ASKED = 0.5
 """The total when no term with a weight can judge the caption: all pieces are equally right."""
 
+DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType({"text": 0.4, "harmony": 0.4, "adherence": 0.2})
+"""The built-in terms (consistency of the sound with the caption, harmonic coherence, stated attributes), in order."""
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """Weights of the built-in terms; only their ratios matter, and a term of weight 0 is not computed.
+_MOST_TERMS = 64
+
+
+class Weights(Mapping[str, float]):
+    """How much each reward counts, by its name; only ratios matter, and a reward without a weight is not computed.
+
+    ``Weights()`` is ``DEFAULT_WEIGHTS``; ``Weights(text=1)`` is text and nothing else. Names may be those of any
+    installed reward. Immutable, hashable and picklable; the order in which names are given changes nothing.
 
     Args:
-        text: consistency of the sound with the caption.
-        harmony: harmonic coherence.
-        adherence: attributes that the caption states.
+        values: name -> weight, finite and at least 0, not all of them 0.
+        named: the same, as keywords.
     """
 
-    text: float = 0.4
-    harmony: float = 0.4
-    adherence: float = 0.2
+    __slots__ = ("_values",)
 
-    def __post_init__(self) -> None:
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name, value in values.items():
+    def __init__(self, values: Mapping[str, float] | None = None, /, **named: float) -> None:
+        given = {**(values or {}), **named} if values is not None or named else dict(DEFAULT_WEIGHTS)
+        if len(given) > _MOST_TERMS:
+            raise InvalidInputError.of("weights", f"must name at most {_MOST_TERMS} rewards", f"{len(given)} names")
+        for name, value in given.items():
+            if not isinstance(name, str) or not name.strip() or set(name) & set(",="):
+                raise InvalidInputError.of("weights", "must be named by rewards", name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
                 raise InvalidInputError.of(f"weights.{name}", "must be a finite number of at least 0", value)
-        if sum(values.values()) <= 0:
-            raise InvalidInputError.of("weights", "must not all be 0", values)
+        if not 0 < sum(given.values()) < math.inf:
+            raise InvalidInputError.of("weights", "must not all be 0, and have a finite sum", given)
+        first = [name for name in DEFAULT_WEIGHTS if name in given]
+        order = [*first, *sorted(given.keys() - DEFAULT_WEIGHTS.keys())]
+        self._values = {name: float(given[name]) for name in order}
+
+    @classmethod
+    def parse(cls, text: str) -> Weights:
+        """Reads ``"text=.2,my_reward=.5"``; InvalidInputError names the part that is not NAME=NUMBER."""
+        given: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, number = part.partition("=")
+            try:
+                weight = float(number)
+            except ValueError as error:
+                raise InvalidInputError.of("weights", "must be NAME=NUMBER, separated by commas", part) from error
+            if name.strip() in given:
+                raise InvalidInputError.of("weights", "must not name a reward twice", name.strip())
+            given[name.strip()] = weight
+        return cls(given)
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value:.10g}" for name, value in self._values.items())
+
+    def __repr__(self) -> str:
+        return f"Weights({self._values})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +98,13 @@ class Breakdown:
         total: the weighted mean of ``terms``, 0 to 1; 0.5 when there are none.
         terms: each term that judged, 0 to 1; those the caption gives no cause for are left out.
         details: numbers that explain the terms, as "term.name".
+        bars: the same bar by bar, as "term.name": one number for each bar of the score, where that makes sense.
     """
 
     total: float
     terms: dict[str, float]
     details: dict[str, float] = field(default_factory=dict)
+    bars: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 class HarmonyTerm:
@@ -66,7 +116,14 @@ class HarmonyTerm:
     def judge(self, scores: Sequence[Score], caption: Caption, *, complete: bool) -> list[Judgement]:
         """See ``motet.rewards.reward.Reward``."""
         found = [self._reward.judge(score, caption.attributes.key) for score in scores]
-        return [Judgement(value=one.value, details={"gate": one.gate, "core": one.core, **one.terms}) for one in found]
+        return [
+            Judgement(
+                value=one.value,
+                details={"gate": one.gate, "core": one.core, **one.terms},
+                bars=getattr(one, "bars", {}),
+            )
+            for one in found
+        ]
 
 
 class AdherenceTerm:
@@ -89,45 +146,46 @@ def attribute_adherence(resources: Resources) -> Reward:
 
 
 class Composite:
-    """Judges scores by several rewards at once.
+    """Judges scores by several rewards at once; which ones, and how much each counts, every call says for itself.
 
     Args:
-        rewards: term -> reward; all three of ``Weights`` unless their weight is always 0.
-        extra_weights: weights, on the scale of ``Weights``, of the rewards that are not named there.
+        rewards: name -> reward, at hand from the start.
+        resources: what further installed rewards are made with when a call first gives them a weight; None: there are
+            no others than ``rewards``.
     """
 
-    def __init__(self, rewards: Mapping[str, Reward], *, extra_weights: Mapping[str, float] | None = None) -> None:
-        self.rewards = dict(rewards)
-        self.extra_weights = dict(extra_weights or {})
-        for name, weight in self.extra_weights.items():
-            if name not in self.rewards:
-                raise InvalidInputError.of(f"extra_weights.{name}", f"must name one of {sorted(self.rewards)}", name)
-            if not math.isfinite(weight) or weight < 0:
-                raise InvalidInputError.of(f"extra_weights.{name}", "must be a finite number of at least 0", weight)
+    def __init__(self, rewards: Mapping[str, Reward], *, resources: Resources | None = None) -> None:
+        self._rewards = dict(rewards)
+        self._resources = resources
+        self._lock = threading.Lock()
 
     @classmethod
-    def default(
-        cls,
-        embed: Embed,
-        *,
-        renderer: Renderer | None = None,
-        extra_weights: Mapping[str, float] | None = None,
-    ) -> Composite:
-        """The three built-in rewards and those of ``extra_weights``, all by entry points, on one renderer.
+    def default(cls, embed: Embed, *, renderer: Renderer | None = None, text: TextBackend | None = None) -> Composite:
+        """The three built-in rewards, and every other installed one as soon as it has a weight, on one renderer.
 
         Args:
             embed: sentences to unit-norm embeddings [B, 384].
-            renderer: None: a new one for scoring, 22,050 Hz, without effects.
-            extra_weights: see ``Composite``.
+            renderer: None: a new one for scoring, at the rate of ``text``, without effects.
+            text: what hears the sound for the term "text"; None: the shipped scorer.
 
         Raises UnavailableError when FluidSynth, the soundfont or the weights of the text reward are missing, and
-        NotFoundError for a reward that is not installed.
+        NotFoundError when a built-in reward is not installed.
         """
-        renderer = renderer or Renderer(RenderConfig())
-        resources = Resources(renderer=renderer, sound=Sound(renderer), embed=embed)
-        wanted = {item.name for item in fields(Weights)} | set(extra_weights or {})
-        rewards = {name: make(resources) for name, make in registered(wanted).items()}
-        return cls(rewards, extra_weights=extra_weights)
+        if renderer is None:
+            renderer = Renderer(RenderConfig() if text is None else RenderConfig(rate_hz=text.rate_hz))
+        sound = Sound(renderer) if text is None else Sound(renderer, window_s=text.window_s)
+        resources = Resources(renderer=renderer, sound=sound, embed=embed)
+        wanted = set(DEFAULT_WEIGHTS) - (set() if text is None else {"text"})
+        rewards = {name: make(resources) for name, make in reward.registered(wanted).items()}
+        if text is not None:
+            rewards["text"] = TextTerm(text, sound)
+        return cls(rewards, resources=resources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rewards that can have a weight: those at hand and those installed."""
+        others = () if self._resources is None else reward.installed()
+        return tuple(sorted({*self._rewards, *others}))
 
     def score(self, scores: Sequence[Score], caption: Caption, weights: Weights, *, complete: bool) -> list[Breakdown]:
         """Judges each score against the caption.
@@ -135,29 +193,66 @@ class Composite:
         Args:
             scores: pieces, or beginnings of pieces.
             caption: the caption as the person wrote it, with what it states.
-            weights: of the terms; the mean runs over the terms that judge.
+            weights: of the rewards; the mean runs over those that judge.
             complete: False: the scores are beginnings, and their length is not judged.
+
+        Raises InvalidInputError for a weight of a reward that does not exist, UnavailableError for one that cannot be
+        loaded, and InternalError for one that breaks its contract: every number finite, every value from 0 to 1.
         """
-        named = {item.name: float(getattr(weights, item.name)) for item in fields(weights)} | self.extra_weights
         judged: dict[str, Sequence[Judgement | None]] = {}
-        for name, weight in named.items():
-            if weight > 0:
-                if name not in self.rewards:
-                    raise InvalidInputError.of(f"weights.{name}", f"must be 0 without the reward {name!r}", weight)
-                judged[name] = self.rewards[name].judge(scores, caption, complete=complete)
-        return [_combine({name: found[row] for name, found in judged.items()}, named) for row in range(len(scores))]
+        wanted = {name: weight for name, weight in weights.items() if weight > 0}
+        rewards = {name: self._reward(name, weight) for name, weight in wanted.items()}
+        for name, one in rewards.items():
+            judged[name] = one.judge(scores, caption, complete=complete)
+            if len(judged[name]) != len(scores):
+                message = f"the reward {name!r} gave {len(judged[name])} judgements of {len(scores)} scores"
+                raise InternalError("REWARD_INCOMPLETE", message, {"reward": name})
+        return [
+            _combine(score, {name: found[row] for name, found in judged.items()}, wanted)
+            for row, score in enumerate(scores)
+        ]
+
+    def _reward(self, name: str, weight: float) -> Reward:
+        with self._lock:
+            found = self._rewards.get(name)
+            if found is None:
+                if self._resources is None or name not in reward.installed():
+                    rule = f"must name one of {', '.join(self.names)}"
+                    raise InvalidInputError.of("weights", rule, f"{name}={weight:g}")
+                found = self._rewards[name] = reward.registered([name])[name](self._resources)
+            return found
 
 
-def _combine(judgements: Mapping[str, Judgement | None], weights: Mapping[str, float]) -> Breakdown:
+def _combine(score: Score, judgements: Mapping[str, Judgement | None], weights: Mapping[str, float]) -> Breakdown:
     terms: dict[str, float] = {}
     details: dict[str, float] = {}
+    bars: dict[str, tuple[float, ...]] = {}
     for name, judgement in judgements.items():
         if judgement is None:
             continue
-        if not 0 <= judgement.value <= 1:
-            raise InternalError("REWARD_OUT_OF_RANGE", f"the reward {name!r} gave {judgement.value}, not 0 to 1")
-        terms[name] = float(judgement.value)
-        details.update({f"{name}.{detail}": float(value) for detail, value in judgement.details.items()})
+        value = _finite(name, "value", judgement.value)
+        if not 0 <= value <= 1:
+            raise InternalError("REWARD_OUT_OF_RANGE", f"the reward {name!r} gave {value}, not 0 to 1")
+        terms[name] = value
+        for detail, explanation in judgement.details.items():
+            details[f"{name}.{detail}"] = _finite(name, detail, explanation)
+        for detail, values in judgement.bars.items():
+            bars[f"{name}.{detail}"] = tuple(_finite(name, detail, value) for value in values)
+    counts = {name: len(values) for name, values in bars.items()}
+    if counts and set(counts.values()) != {len(score.bar_ticks()) - 1}:
+        message = f"the bars must be {len(score.bar_ticks()) - 1}, the rewards gave {counts}"
+        raise InternalError("REWARD_INCOMPLETE", message)
     weight = sum(weights[name] for name in terms)
     total = sum(weights[name] * value for name, value in terms.items()) / weight if terms else NOTHING_ASKED
-    return Breakdown(total=min(1.0, max(0.0, total)), terms=terms, details=details)
+    return Breakdown(total=min(1.0, max(0.0, total)), terms=terms, details=details, bars=bars)
+
+
+def _finite(name: str, what: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        message = f"the reward {name!r} gave {value!r:.80} as {what!r}, not a finite number"
+        raise InternalError("REWARD_NOT_FINITE", message, {"reward": name})
+    return number

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from motet.music.error import InvalidInputError
+from motet.rewards.composite import Weights
 from motet.search.request import SearchRequest
 from motet.search.run import Searcher
 
@@ -25,6 +26,7 @@ class Case:
         candidates: pieces decoded side by side (``sample`` uses one).
         bars: length, or None for what the caption says.
         model: name and version of the checkpoint.
+        weights: of the rewards, as ``NAME=NUMBER,...``; empty for the default ones.
     """
 
     caption: str
@@ -33,6 +35,7 @@ class Case:
     candidates: int
     bars: int | None
     model: str
+    weights: str = ""
 
     def request(self) -> SearchRequest:
         """The search to run; raises what ``SearchRequest`` raises."""
@@ -42,6 +45,7 @@ class Case:
             seed=self.seed,
             candidates=self.candidates,
             bars=self.bars,
+            weights=Weights.parse(self.weights) if self.weights else Weights(),
         )
 
 

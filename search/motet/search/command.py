@@ -24,6 +24,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument(
         "--bars", type=int, default=None, metavar="N", help="length (default: what the caption says, or 8)"
     )
+    search.add_argument(
+        "--weights", default="", metavar="NAME=W,…", help="rewards to climb (default: text=.4,harmony=.4,adherence=.2)"
+    )
     search.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N captions")
     search.add_argument(
         "--model", type=Path, default=None, metavar="FOLDER", help="checkpoint (default: the shipped one)"
@@ -57,6 +60,7 @@ def bench_search(arguments: argparse.Namespace) -> int:
             candidates=DEFAULT_CANDIDATES if arguments.candidates is None else arguments.candidates,
             bars=arguments.bars,
             model=f"{checkpoint.name}@{checkpoint.version}",
+            weights=arguments.weights,
         )
         for seed in range(arguments.seeds)
         for caption in captions

@@ -42,7 +42,7 @@ class SearchRequest:
         temperature: of sampling, above 0 and at most 2.
         top_p: nucleus of sampling, above 0 and at most 1.
         guidance: weight of the words, 0 to 10; 1 for the model's own, more costs twice the decoding.
-        weights: of the reward terms.
+        weights: of the rewards, by name; any installed reward may have one.
         mutations: at most this many mutated captions beside the original, 0 to 8.
         deadline_s: seconds after which the best so far is returned, above 0; None for no limit.
         results: how many ranked candidates to return, 1 to ``candidates``.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-from motet.rewards.composite import Composite, Weights
+from motet.rewards.composite import Composite
 from motet.search import strategy as strategies
 from motet.search.budget import Budget, Clock, StopReason
 from motet.search.contract import OnProgress, Reward, Rows, Sampler, Vocabulary
@@ -100,7 +99,7 @@ class Searcher:
             first_bar=plan.first_bar,
             budget=budget,
             on_progress=on_progress,
-            term_names=[item.name for item in fields(Weights)],
+            term_names=list(request.weights),
         )
         strategy.explore(exploration)
         exploration.finish()

@@ -140,7 +140,7 @@ def load(model_folder: Path | None, *, threads: int | None, max_midi_bytes: int)
         reward=reward,
         model=checkpoint.name,
         model_version=checkpoint.version,
-        reward_version=reward_version(sorted(reward.rewards)),
+        reward_version=reward_version(reward.names),
         max_midi_bytes=max_midi_bytes,
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from motet.music import midi
 from motet.music.error import InvalidInputError, NotFoundError
-from motet.rewards.composite import Breakdown, Weights
+from motet.rewards.composite import DEFAULT_WEIGHTS, Breakdown, Weights
+from motet.rewards.reward import installed
 from motet.search.budget import StopReason
 from motet.search.request import MAX_CANDIDATES
 from motet.search.result import Candidate, Progress, SearchResult
@@ -18,9 +19,6 @@ from motet.server import controls
 from motet.server.backend import LISTENING_RATE_HZ
 from motet.server.errors import ViolationsError, check, duration_of, renamed
 from motet.v1 import search_pb2, search_service_pb2
-
-TERMS = tuple(Weights.__dataclass_fields__)
-"""Names of the reward terms, in order."""
 
 DEFAULT_CANDIDATES = SearchRequest(caption="music").candidates
 
@@ -103,18 +101,20 @@ def time_limit_s(message: search_service_pb2.SearchRequest) -> float | None:
 
 
 def weights(messages: Sequence[search_pb2.RewardWeight]) -> Weights:
-    """The weights of the terms: the defaults for an empty list, otherwise 0 for a term that is not named."""
+    """The weights of the rewards: the defaults for an empty list, otherwise those named, of any installed rewards."""
     if not messages:
         return Weights()
-    chosen = dict.fromkeys(TERMS, 0.0)
+    known = tuple(DEFAULT_WEIGHTS)
+    if not all(message.name in known for message in messages):
+        known = tuple(dict.fromkeys((*known, *installed())))
+    chosen: dict[str, float] = {}
     violations: list[InvalidInputError] = []
-    seen: set[str] = set()
     for index, message in enumerate(messages):
         weight = message.weight if message.HasField("weight") else 1.0
-        if message.name not in chosen:
-            rule = f"must be one of {', '.join(TERMS)}"
+        if message.name not in known:
+            rule = f"must be one of {', '.join(known)}"
             violations.append(InvalidInputError.of(f"reward_weights[{index}].name", rule, message.name))
-        elif message.name in seen:
+        elif message.name in chosen:
             violations.append(
                 InvalidInputError.of(f"reward_weights[{index}].name", "must not be repeated", message.name)
             )
@@ -122,12 +122,12 @@ def weights(messages: Sequence[search_pb2.RewardWeight]) -> Weights:
             rule = "must be finite and not negative"
             violations.append(InvalidInputError.of(f"reward_weights[{index}].weight", rule, weight))
         else:
-            seen.add(message.name)
             chosen[message.name] = weight
     check(violations)
-    if not sum(chosen.values()) > 0:
-        raise InvalidInputError.of("reward_weights", "must not all be 0", {name: chosen[name] for name in seen})
-    return Weights(**chosen)
+    try:
+        return Weights(chosen)
+    except InvalidInputError as error:
+        raise renamed(error, {"weights": "reward_weights"}) from error
 
 
 def render_options(message: search_service_pb2.RenderRequest) -> dict[str, Any]:
@@ -159,8 +159,13 @@ def midi_bytes(data: bytes, max_bytes: int) -> bytes:
 
 
 def reward(breakdown: Breakdown) -> search_pb2.Reward:
-    """A breakdown as a message; terms and details in their own order."""
-    return search_pb2.Reward(total=breakdown.total, terms=_terms(breakdown.terms), details=_terms(breakdown.details))
+    """A breakdown as a message; terms, details and bars in their own order."""
+    return search_pb2.Reward(
+        total=breakdown.total,
+        terms=_terms(breakdown.terms),
+        details=_terms(breakdown.details),
+        bars=[search_pb2.RewardBars(name=name, values=values) for name, values in breakdown.bars.items()],
+    )
 
 
 def _terms(values: Mapping[str, float]) -> list[search_pb2.RewardTerm]:

@@ -88,7 +88,7 @@ class Client:
             candidates: pieces decoded side by side, 1 to 64.
             bars: length, 1 to 64; with a seed, how many to add to it.
             controls: what must hold, whatever the caption says.
-            weights: of the reward terms, by name; a term that is not named weighs 0.
+            weights: of the rewards that the server has installed, by name; one that is not named weighs 0.
             temperature: of sampling, above 0 and at most 2.
             top_p: of sampling, above 0 and at most 1.
             guidance: weight of the words, 0 to 10; 1 is the model's own, more takes twice the work.

@@ -107,7 +107,8 @@ def add_weights_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="NAME=W,…",
-        help="weights of the reward terms, e.g. text=.4,harmony=.4,adherence=.2; one not named weighs 0",
+        help="weights of the rewards, e.g. text=.4,harmony=.4,adherence=.2 (the default), or of any other that the "
+        "server has installed; one not named weighs 0",
     )
 
 

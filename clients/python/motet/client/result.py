@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,11 +20,13 @@ class Reward:
         total: weighted mean of ``terms``, 0 to 1.
         terms: by name, 0 to 1 each.
         details: parts of the terms, by name.
+        bars: parts of the terms bar by bar, by name: one number for each bar; empty while a search runs.
     """
 
     total: float
     terms: Mapping[str, float]
     details: Mapping[str, float]
+    bars: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, message: search_pb2.Reward) -> Reward:
@@ -33,6 +35,7 @@ class Reward:
             total=message.total,
             terms={term.name: term.value for term in message.terms},
             details={term.name: term.value for term in message.details},
+            bars={row.name: tuple(row.values) for row in message.bars},
         )
 
 
@@ -181,6 +184,7 @@ class EffectiveControls:
         only_instruments: whether nobody else came in.
         drums: whether they were asked for, or ruled out.
         genres, moods: that the caption names.
+        density: how many notes it asks for, for example ``"sparse"``.
         bars: of the whole piece.
         seed_bars: of the seed, 0 without one.
         rewrite_bars: (first, last) bar of the seed that was written anew.
@@ -198,6 +202,7 @@ class EffectiveControls:
     drums: bool | None
     genres: tuple[str, ...]
     moods: tuple[str, ...]
+    density: str | None
     bars: int
     seed_bars: int
     rewrite_bars: tuple[int, int] | None
@@ -221,6 +226,7 @@ class EffectiveControls:
             drums=message.drums if message.HasField("drums") else None,
             genres=tuple(message.genres),
             moods=tuple(message.moods),
+            density=message.density or None,
             bars=message.bar_count,
             seed_bars=message.seed_bar_count,
             rewrite_bars=(bars.first, bars.last) if message.HasField("rewrite_bars") else None,

@@ -18,6 +18,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("file", type=Path, metavar="FILE.mid")
     parser.add_argument("--caption", required=True, help="what the music should be")
     add_weights_option(parser)
+    parser.add_argument("--bars", action="store_true", help="also show what can be told bar by bar")
     parser.add_argument("--json", action="store_true", help="print the reward as JSON")
     add_server_option(parser)
     parser.set_defaults(run=run)
@@ -33,4 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(dataclasses.asdict(judgement), indent=2))  # noqa: T201
     else:
         print(table.breakdown(judgement.reward), end="")  # noqa: T201
+        if arguments.bars:
+            print(table.bars(judgement.reward), end="")  # noqa: T201
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from motet.client.result import Progress, Reward, SearchResult
 
+_BARS_A_LINE = 12
+
 
 def comparison(result: SearchResult) -> str:
     """A table with one line per reward term and one for the total; ends with a newline."""
@@ -37,6 +39,22 @@ def breakdown(reward: Reward) -> str:
     lines = [f"{name:{width}}  {value:8.3f}" for name, value in rows]
     lines.append("-" * (width + 10))
     lines.append(f"{'reward':{width}}  {reward.total:8.3f}")
+    return "\n".join(lines) + "\n"
+
+
+def bars(reward: Reward) -> str:
+    """Tables of at most 12 bars each, a line for each part of the terms; ends with a newline."""
+    if not reward.bars:
+        return "\nnothing to tell bar by bar\n"
+    count = max(len(values) for values in reward.bars.values())
+    width = max(len("bar"), *(len(name) for name in reward.bars))
+    lines: list[str] = []
+    for start in range(0, count, _BARS_A_LINE):
+        shown = range(start, min(start + _BARS_A_LINE, count))
+        lines += ["", f"{'bar':{width}}" + "".join(f"{index + 1:>8}" for index in shown)]
+        for name, values in reward.bars.items():
+            cells = (f"{values[index]:8.3f}" if index < len(values) else " " * 8 for index in shown)
+            lines.append(f"{name:{width}}{''.join(cells)}".rstrip())
     return "\n".join(lines) + "\n"
 
 
