@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Note, Synthesizer, Track
+from symusic import Note, Synthesizer, Track  # type: ignore[import-untyped]
 from symusic import Score as SymusicScore
 
 from motet.music.error import InvalidInputError, UnavailableError

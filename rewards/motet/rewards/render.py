@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
@@ -110,7 +110,7 @@ def wav(audio: NDArray[np.float32], rate_hz: int) -> bytes:
 class Player(ABC):
     """Plays scores; safe to share between threads. The same plan gives the same audio, bit for bit, on one machine."""
 
-    synthesizer: ClassVar[str]
+    synthesizer: str
     """What makes the sound: players of one synthesizer and one configuration sound the same."""
 
     config: RenderConfig
