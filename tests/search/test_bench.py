@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from motet.music.error import InvalidInputError, NotFoundError
+from motet.music.score import Score
 from motet.search import bench
 from motet.search.run import Searcher
 from tests.fakes import CountingReward, FakeDecoder
@@ -42,6 +43,22 @@ def test_a_bench_counts_wins_over_the_plain_sample() -> None:
     assert len(lines) == 3
     assert "harmony (plain)" in lines[0]
     assert json.loads(json.dumps(bench.to_json(summaries)))["strategies"][1]["wins"] == population.wins
+
+
+def test_a_judge_is_asked_about_results_and_plain_samples_and_stands_beside_the_reward() -> None:
+    asked: list[tuple[int, str]] = []
+
+    def referee(score: Score, caption: str) -> dict[str, float]:
+        asked.append((len(score), caption))
+        return {"notes": len(score) / 1000}
+
+    rows = list(bench.run(Searcher(FakeDecoder(), CountingReward()), CASES, out=None, on_row=silent, referee=referee))
+    assert [row.judge["notes"] for row in rows] == [count / 1000 for count, _ in asked[::2]]
+    assert [row.plain_judge["notes"] for row in rows] == [count / 1000 for count, _ in asked[1::2]]
+    assert {caption for _, caption in asked} == {one.caption for one in CASES}
+    summaries = bench.summarise(rows)
+    assert "judge: notes (plain)" in bench.table(summaries).splitlines()[0]
+    assert bench.Row.from_json(rows[0].to_json()) == rows[0]
 
 
 def test_several_seeds_are_named() -> None:

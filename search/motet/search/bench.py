@@ -1,18 +1,26 @@
-"""Does searching pay? Every caption is searched, and the result compared with its own first plain sample."""
+"""Does searching pay? Every caption is searched, and the result compared with its own first plain sample.
+
+A gain in the reward that was searched for says little by itself: beside it stands what a judge says that the
+search never saw.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from motet.music.error import InvalidInputError
+from motet.music.score import Score
 from motet.rewards.composite import Weights
 from motet.search.request import SearchRequest
 from motet.search.run import Searcher
+
+Referee = Callable[[Score, str], Mapping[str, float]]
+"""A piece and its caption to what an independent judge says of it, by name, each in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +70,8 @@ class Row:
         arm: caption arm of the result, 0 for the original.
         tokens: decoded.
         seconds: whole search.
+        judge: what the judge says of the result, by name; empty without a judge.
+        plain_judge: the same of the plain sample.
     """
 
     case: Case
@@ -72,6 +82,8 @@ class Row:
     arm: int
     tokens: int
     seconds: float
+    judge: dict[str, float] = field(default_factory=dict)
+    plain_judge: dict[str, float] = field(default_factory=dict)
 
     @property
     def wins(self) -> bool:
@@ -109,6 +121,8 @@ class Summary:
         mutated: share of the results that were sampled for a mutated caption.
         tokens: decoded in a search.
         seconds: of a search.
+        judge: what the judge says of the results, by name.
+        plain_judge: the same of the plain samples.
     """
 
     strategy: str
@@ -123,6 +137,8 @@ class Summary:
     mutated: float
     tokens: float
     seconds: float
+    judge: dict[str, float]
+    plain_judge: dict[str, float]
 
     def verdict(self) -> str:
         """The result in one line."""
@@ -156,26 +172,34 @@ def read_rows(path: Path) -> dict[Case, Row]:
 
 
 def run(
-    searcher: Searcher, cases: Sequence[Case], *, out: Path | None, on_row: Callable[[int, Row], None]
+    searcher: Searcher,
+    cases: Sequence[Case],
+    *,
+    out: Path | None,
+    on_row: Callable[[int, Row], None],
+    referee: Referee | None = None,
 ) -> Iterator[Row]:
     """Yields a row for each case, in order; rows found in ``out`` are not searched again, new ones are appended to it.
 
-    All cases are validated before the first search.
+    All cases are validated before the first search. The referee hears results and plain samples when all is decided.
     """
     requests = [case.request() for case in cases]
     done = read_rows(out) if out else {}
     for index, (case, request) in enumerate(zip(cases, requests, strict=True)):
         row = done.get(case)
         if row is None:
-            row = _search(searcher, case, request)
+            row = _search(searcher, case, request, referee)
             if out:
                 _append(out, row)
         on_row(index, row)
         yield row
 
 
-def _search(searcher: Searcher, case: Case, request: SearchRequest) -> Row:
+def _search(searcher: Searcher, case: Case, request: SearchRequest, referee: Referee | None) -> Row:
     result = searcher.run(request)
+    judge, plain_judge = (
+        {} if referee is None else dict(referee(one.score, case.caption)) for one in (result.best, result.plain)
+    )
     return Row(
         case=case,
         total=result.best.breakdown.total,
@@ -185,6 +209,8 @@ def _search(searcher: Searcher, case: Case, request: SearchRequest) -> Row:
         arm=result.best.arm,
         tokens=result.tokens,
         seconds=result.elapsed_s,
+        judge=judge,
+        plain_judge=plain_judge,
     )
 
 
@@ -220,6 +246,8 @@ def _summary(strategy: str, rows: list[Row]) -> Summary:
         mutated=fmean(row.arm > 0 for row in rows),
         tokens=fmean(row.tokens for row in rows),
         seconds=fmean(row.seconds for row in rows),
+        judge=_mean_terms([row.judge for row in rows]),
+        plain_judge=_mean_terms([row.plain_judge for row in rows]),
     )
 
 
@@ -229,14 +257,16 @@ def _mean_terms(terms: list[dict[str, float]]) -> dict[str, float]:
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """The summaries side by side: reward and terms of the results, those of the plain samples in brackets."""
+    """The summaries side by side: reward, terms and judge of the results, those of the plain samples in brackets."""
     terms = list(dict.fromkeys(name for summary in summaries for name in summary.terms))
+    verdicts = list(dict.fromkeys(name for summary in summaries for name in summary.judge))
     header = [
         "strategy",
         "searches",
         "wins",
         "reward (plain)",
         *(f"{name} (plain)" for name in terms),
+        *(f"judge: {name} (plain)" for name in verdicts),
         "tokens",
         "seconds",
     ]
@@ -249,6 +279,7 @@ def table(summaries: Sequence[Summary]) -> str:
                 str(summary.wins),
                 f"{summary.total:.3f} ({summary.plain_total:.3f})",
                 *(_pair(summary.terms.get(name), summary.plain_terms.get(name)) for name in terms),
+                *(_pair(summary.judge.get(name), summary.plain_judge.get(name)) for name in verdicts),
                 f"{summary.tokens:.0f}",
                 f"{summary.seconds:.2f}",
             ]
