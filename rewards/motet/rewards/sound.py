@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,26 +23,28 @@ class Window:
     """A window of a piece.
 
     Args:
-        plan: what sounds there; its digest names the sound.
+        plan: what sounds there.
         share: the part of the window that lies before the end of the piece, above 0 to 1.
+        digest: names the sound, of this content on this synthesizer, configuration and soundfont (32 bytes).
     """
 
     plan: Plan
     share: float
+    digest: bytes
 
 
 class Sound:
     """Renders windows on a grid that starts with the piece, and remembers them by content.
 
     Args:
-        renderer: plays; see there about threads and determinism.
+        player: a synthesizer in this process, or a farm, which renders windows side by side.
         window_s: length of a window in seconds, 1 to 60.
         most_windows: pieces with more are heard in so many windows spread evenly.
         cache_bytes: sound kept at most; the least recently used goes first.
     """
 
     def __init__(
-        self, renderer: Player, *, window_s: float = 8.0, most_windows: int = 16, cache_bytes: int = 64 * 2**20
+        self, player: Player, *, window_s: float = 8.0, most_windows: int = 16, cache_bytes: int = 64 * 2**20
     ) -> None:
         if not 1 <= window_s <= 60:
             raise InvalidInputError.of("sound.window_s", "must be from 1 to 60", window_s)
@@ -49,8 +53,9 @@ class Sound:
         if cache_bytes < 0:
             raise InvalidInputError.of("sound.cache_bytes", "must be at least 0", cache_bytes)
         self.window_s = window_s
-        self.rate_hz = renderer.config.rate_hz
-        self._renderer = renderer
+        self.rate_hz = player.config.rate_hz
+        self._player = player
+        self._version = player.version.encode()
         self._most_windows = most_windows
         self._cache_bytes = cache_bytes
         self._kept: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
@@ -70,26 +75,40 @@ class Sound:
         found = []
         for place in places:
             start = place * self.window_s
-            plan = self._renderer.plan(score, start, start + self.window_s)
+            plan = self._player.plan(score, start, start + self.window_s)
             if plan.notes:
-                found.append(Window(plan=plan, share=min(1.0, end_s / self.window_s - place)))
+                digest = hashlib.sha256(self._version + plan.digest).digest()
+                found.append(Window(plan=plan, share=min(1.0, end_s / self.window_s - place), digest=digest))
         return found
 
     def audio(self, window: Window) -> NDArray[np.float32]:
         """The mono sound of a window, float32 [samples], read-only; ``round(window_s * rate_hz)`` samples or so."""
-        digest = window.plan.digest
+        return self.audios([window])[0]
+
+    def audios(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        """The sound of each window, as of ``audio``; those not kept are played together, each content once."""
+        sounds: dict[bytes, NDArray[np.float32]] = {}
+        missing: dict[bytes, Plan] = {}
         with self._lock:
-            kept = self._kept.get(digest)
-            if kept is not None:
-                self._kept.move_to_end(digest)
-                return kept
-        audio: NDArray[np.float32] = self._renderer.play(window.plan).mean(axis=1, dtype=np.float32)
-        audio.flags.writeable = False
+            for window in windows:
+                kept = self._kept.get(window.digest)
+                if kept is None:
+                    missing[window.digest] = window.plan
+                else:
+                    sounds[window.digest] = kept
+                    self._kept.move_to_end(window.digest)
+        for digest, audio in zip(missing, self._player.plays(list(missing.values())), strict=True):
+            sounds[digest] = audio.mean(axis=1, dtype=np.float32)
+            sounds[digest].flags.writeable = False
         with self._lock:
-            self.rendered += 1
-            if digest not in self._kept and audio.nbytes <= self._cache_bytes:
-                self._kept[digest] = audio
-                self._kept_bytes += audio.nbytes
-                while self._kept_bytes > self._cache_bytes:
-                    self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
-        return audio
+            self.rendered += len(missing)
+            for digest in missing:
+                self._keep(digest, sounds[digest])
+        return [sounds[window.digest] for window in windows]
+
+    def _keep(self, digest: bytes, audio: NDArray[np.float32]) -> None:
+        if digest not in self._kept and audio.nbytes <= self._cache_bytes:
+            self._kept[digest] = audio
+            self._kept_bytes += audio.nbytes
+            while self._kept_bytes > self._cache_bytes:
+                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
