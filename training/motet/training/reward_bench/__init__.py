@@ -1,0 +1,1 @@
+"""How often each reward prefers what it should, in two columns: alignment with the caption, and musicality."""
