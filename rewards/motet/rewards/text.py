@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from motet.music.caption import Caption
-from motet.music.error import InvalidInputError
+from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
-from motet.rewards.reward import Judgement, Resources
+from motet.rewards.reward import Embed, Judgement, Resources
 from motet.rewards.sound import Sound, Window
 
+BUILTIN = "builtin"
+BACKENDS = (BUILTIN, "clap", "laion-clap")
+"""Kinds of backends: our own; a ClapModel folder of transformers; a checkpoint file of the laion_clap package."""
+
 _KEPT_VECTORS = 4096
+_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,22 @@ class Calibration:
             matched=tuple(round(float(value), 5) for value in np.quantile(matched, levels)),
             mismatched=tuple(round(float(value), 5) for value in np.quantile(mismatched, levels)),
         )
+
+    @classmethod
+    def read(cls, path: Path) -> Calibration:
+        """The calibration in a JSON file that ``write`` made; InvalidInputError for anything else."""
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            if document["format"] != _FORMAT:
+                raise InvalidInputError.of("calibration.format", f"must be {_FORMAT}", document["format"])
+            return cls(matched=tuple(document["matched"]), mismatched=tuple(document["mismatched"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            rule = f"{path} must be what `motet calibrate text` wrote"
+            raise InvalidInputError.of("calibration", rule, str(error)) from error
+
+    def write(self, path: Path) -> None:
+        """Writes the calibration as JSON."""
+        path.write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
 
     def __call__(self, cosine: float) -> float:
         """Mean of the shares of mismatched and of matched pairs whose cosine is lower, 0 to 1.
@@ -138,6 +161,61 @@ class TextTerm:
                     if len(self._vectors) > _KEPT_VECTORS:
                         self._vectors.popitem(last=False)
         return vectors
+
+
+def calibration_path(spec: str) -> Path | None:
+    """Where the calibration of an external backend lies: beside its weights; None for the built-in one."""
+    kind, place = _parse(spec)
+    if kind == BUILTIN:
+        return None
+    return place / "text_calibration.json" if kind == "clap" else place.with_name(f"{place.name}.calibration.json")
+
+
+def open(spec: str, embed: Embed, *, calibration: Calibration | None = None) -> TextBackend:  # noqa: A001  # text.open
+    """The backend that a specification names.
+
+    Args:
+        spec: ``builtin``, ``builtin:FOLDER``, ``clap:FOLDER`` or ``laion-clap:FILE``.
+        embed: sentences to unit-norm embeddings [B, 384], for the built-in backend.
+        calibration: of an external backend; None: the one that lies beside its weights.
+
+    Raises InvalidInputError for a specification that names no kind of backend or for damaged files, and
+    UnavailableError when weights, a library or the calibration are missing: the line says how to get them.
+    """
+    kind, place = _parse(spec)
+    if kind == BUILTIN:
+        from motet.rewards.text_audio import TextAudioScorer  # it imports this module
+
+        return TextAudioScorer.load(place if spec != BUILTIN else None, embed=embed)
+    # transformers and laion_clap take seconds to import
+    if kind == "clap":
+        from motet.rewards import clap
+
+        clap.require(place)
+        return clap.load(place, calibration or _calibration(spec))
+    from motet.rewards import laion_clap
+
+    laion_clap.require(place)
+    return laion_clap.load(place, calibration or _calibration(spec))
+
+
+def _parse(spec: str) -> tuple[str, Path]:
+    kind, _, place = spec.partition(":")
+    if kind not in BACKENDS or not (place or spec == BUILTIN):
+        rule = "must be builtin, builtin:FOLDER, clap:FOLDER or laion-clap:FILE"
+        raise InvalidInputError.of("text backend", rule, spec)
+    return kind, Path(place).expanduser()
+
+
+def _calibration(spec: str) -> Calibration:
+    path = calibration_path(spec)
+    if path is None or not path.is_file():
+        message = (
+            f"text backend {spec}: no file {path} says what its cosines mean; "
+            f"`motet calibrate text --backend {spec} CORPUS_DIR` writes it"
+        )
+        raise UnavailableError("TEXT_BACKEND_UNCALIBRATED", message, {"path": str(path)})
+    return Calibration.read(path)
 
 
 def text_consistency(resources: Resources) -> TextTerm:
