@@ -64,7 +64,7 @@ def fake_backend(
         model_version="0123456789ab",
         reward_version="counting-1",
         max_midi_bytes=max_midi_bytes,
-        open_renderer=FakeRenderer,  # type: ignore[arg-type]
+        open_player=FakeRenderer,  # type: ignore[arg-type]
     )
 
 

@@ -14,7 +14,7 @@ from motet.music.error import InternalError, InvalidInputError
 from motet.music.score import Score
 from motet.rewards import adherence, reward
 from motet.rewards.harmony import HarmonyReward
-from motet.rewards.render import RenderConfig, Renderer
+from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.reward import Embed, Judgement, Resources, Reward
 from motet.rewards.sound import Sound
 from motet.rewards.text import TextBackend, TextTerm
@@ -132,7 +132,10 @@ class AdherenceTerm:
     def judge(self, scores: Sequence[Score], caption: Caption, *, complete: bool) -> list[Judgement | None]:
         """See ``motet.rewards.reward.Reward``."""
         found = [adherence.judge(score, caption.attributes, complete=complete) for score in scores]
-        return [None if one.value is None else Judgement(value=one.value, details=one.terms) for one in found]
+        return [
+            None if one.value is None else Judgement(value=one.value, details=one.terms | one.details, bars=one.bars)
+            for one in found
+        ]
 
 
 def harmony(resources: Resources) -> Reward:
@@ -160,7 +163,7 @@ class Composite:
         self._lock = threading.Lock()
 
     @classmethod
-    def default(cls, embed: Embed, *, renderer: Renderer | None = None, text: TextBackend | None = None) -> Composite:
+    def default(cls, embed: Embed, *, renderer: Player | None = None, text: TextBackend | None = None) -> Composite:
         """The three built-in rewards, and every other installed one as soon as it has a weight, on one renderer.
 
         Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from motet.music.caption import Caption
 from motet.music.error import MotetError, NotFoundError, UnavailableError
 from motet.music.score import Score
-from motet.rewards.render import Renderer
+from motet.rewards.render import Player
 from motet.rewards.sound import Sound
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -38,7 +38,7 @@ class Resources:
         embed: the frozen sentence encoder.
     """
 
-    renderer: Renderer
+    renderer: Player
     sound: Sound
     embed: Embed
 

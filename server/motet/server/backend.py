@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from motet.music import caption as captions
 from motet.music import midi
 from motet.music.error import InvalidInputError, NotFoundError
+from motet.rewards import text
 from motet.rewards.composite import Breakdown, Composite, Weights
-from motet.rewards.render import RenderConfig, Renderer, wav
+from motet.rewards.farm import Farm
+from motet.rewards.render import Player, RenderConfig, Renderer, wav
 from motet.search import strategy
 from motet.search.contract import OnProgress, Reward
 from motet.search.run import Searcher, SearchRequest, SearchResult
+from motet.server.config import ServerConfig
 
 LISTENING_RATE_HZ = 44_100
-_RENDERERS_KEPT = 4
+_PLAYERS_KEPT = 4
 _WARM_UP_CAPTION = "A short piano piece in C major"
 
 
@@ -43,7 +50,8 @@ class Backend:
         model_version: of its weights.
         reward_version: of the reward.
         max_midi_bytes: of a file to judge or play.
-        open_renderer: makes a synthesizer; fakes in tests.
+        soundfont: what ``render`` plays with; None: the default one.
+        open_player: makes a synthesizer; fakes in tests.
     """
 
     def __init__(
@@ -55,7 +63,8 @@ class Backend:
         model_version: str,
         reward_version: str,
         max_midi_bytes: int,
-        open_renderer: Callable[[RenderConfig], Renderer] = Renderer,
+        soundfont: Path | None = None,
+        open_player: Callable[[RenderConfig], Player] = Renderer,
     ) -> None:
         self._searcher = searcher
         self._reward = reward
@@ -64,7 +73,8 @@ class Backend:
         self.reward_version = reward_version
         self._limits = midi.Limits(max_bytes=max_midi_bytes)
         # A synthesizer holds the soundfont; the few rates that people ask for stay loaded.
-        self._renderer = lru_cache(maxsize=_RENDERERS_KEPT)(open_renderer)
+        self._player = lru_cache(maxsize=_PLAYERS_KEPT)(open_player)
+        self._soundfont = soundfont
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -98,17 +108,17 @@ class Backend:
         self, file: bytes, *, start_s: float | None, end_s: float | None, rate_hz: int, effects: bool
     ) -> Rendering:
         """Plays a MIDI file, or the part from ``start_s`` to ``end_s``, into a WAV file."""
-        config = RenderConfig(rate_hz=rate_hz, effects=effects)
+        player = self._player(RenderConfig(rate_hz=rate_hz, effects=effects, soundfont=self._soundfont))
         score = midi.read(file, limits=self._limits)
         if start_s is None and end_s is None:
-            audio = self._renderer(config).render(score)
+            audio = player.render(score)
         else:
             end = score.duration_s if end_s is None else min(end_s, score.duration_s)
             start = 0.0 if start_s is None else start_s
             if not 0 <= start < end:
                 rule = f"must satisfy 0 <= start < end within the {score.duration_s:.2f} seconds of the piece"
                 raise InvalidInputError.of("start_seconds, end_seconds", rule, (start_s, end_s))
-            audio = self._renderer(config).window(score, start, end)
+            audio = player.window(score, start, end)
         channels = 1 if audio.ndim == 1 else audio.shape[1]
         return Rendering(wav=wav(audio, rate_hz), rate_hz=rate_hz, channels=channels, samples=len(audio))
 
@@ -116,11 +126,11 @@ class Backend:
         """Does everything once in small, so that the first request compiles and loads nothing any more."""
         request = SearchRequest(caption=_WARM_UP_CAPTION, seed=0, candidates=2, bars=2, mutations=1)
         self.search(request, on_progress=lambda progress: None, cancelled=lambda: False)
-        self._renderer(RenderConfig(rate_hz=LISTENING_RATE_HZ, effects=True))
+        self._player(RenderConfig(rate_hz=LISTENING_RATE_HZ, effects=True, soundfont=self._soundfont))
 
 
-def load(model_folder: Path | None, *, threads: int | None, max_midi_bytes: int) -> Backend:
-    """Loads a checkpoint folder (None: the shipped default) and the default reward.
+def load(config: ServerConfig) -> Backend:
+    """Loads the checkpoint and the rewards that a configuration names.
 
     Raises NotFoundError or UnavailableError when a part is missing, InvalidInputError when a file is broken.
     """
@@ -130,24 +140,34 @@ def load(model_folder: Path | None, *, threads: int | None, max_midi_bytes: int)
     from motet.model.decoder import Decoder
     from motet.model.text import TextEncoder
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    text = TextEncoder.load()
-    checkpoint = Checkpoint.load(model_folder)
-    reward = Composite.default(lambda captions: text.pooled(captions).numpy())
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    encoder = TextEncoder.load()
+    checkpoint = Checkpoint.load(config.model_folder)
+
+    def embed(captions: Sequence[str]) -> NDArray[np.float32]:
+        return encoder.pooled(captions).numpy()
+
+    hearing = text.open(config.text_backend, embed)
+    # In processes of their own, so that a crash of the native library costs a plan and not the server.
+    workers = config.render_workers or min(4, os.cpu_count() or 1)
+    farm = Farm(RenderConfig(rate_hz=hearing.rate_hz), workers=workers)
+    reward = Composite.default(embed, renderer=farm, text=hearing)
     return Backend(
-        searcher=Searcher(Decoder(checkpoint, text), reward, vocabulary=checkpoint.tokenizer),
+        searcher=Searcher(Decoder(checkpoint, encoder), reward, vocabulary=checkpoint.tokenizer),
         reward=reward,
         model=checkpoint.name,
         model_version=checkpoint.version,
-        reward_version=reward_version(reward.names),
-        max_midi_bytes=max_midi_bytes,
+        reward_version=reward_version([*reward.names, config.text_backend, farm.version]),
+        max_midi_bytes=config.max_midi_bytes,
+        soundfont=config.soundfont,
+        open_player=lambda one: Farm(one, workers=1),
     )
 
 
-def reward_version(terms: Sequence[str]) -> str:
-    """First 12 hex digits of a sha256 over the reward code, its tables and weights, and the names of the terms."""
-    digest = hashlib.sha256("\n".join(terms).encode())
+def reward_version(names: Sequence[str]) -> str:
+    """First 12 hex digits of a sha256 over the reward code, its tables and weights, and what names the parts in use."""
+    digest = hashlib.sha256("\n".join(names).encode())
     package = Path(str(resources.files("motet.rewards")))
     for path in sorted(package.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:

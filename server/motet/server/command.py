@@ -37,6 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model (default: all cores)")
     parser.add_argument(
+        "--text-backend",
+        default="builtin",
+        metavar="SPEC",
+        help="what hears whether music fits its caption: builtin, builtin:FOLDER, clap:FOLDER (a ClapModel of "
+        "transformers) or laion-clap:FILE (a checkpoint of laion_clap); default: builtin",
+    )
+    parser.add_argument(
+        "--soundfont", type=Path, metavar="FILE", help="SF2 or SF3 that WAV files are played with (default: TimGM6mb)"
+    )
+    parser.add_argument(
+        "--render-workers",
+        type=int,
+        metavar="N",
+        help="processes that render what is scored (default: one for each core, at most 4)",
+    )
+    parser.add_argument(
         "--grace", type=float, default=10.0, metavar="S", help="seconds that running work gets on SIGTERM (default: 10)"
     )
     parser.add_argument(
@@ -64,6 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
         model_folder=arguments.model,
         queue_limit=arguments.queue,
         threads=arguments.threads,
+        text_backend=arguments.text_backend,
+        soundfont=arguments.soundfont,
+        render_workers=arguments.render_workers,
         drain_grace_s=arguments.grace,
         reflection=not arguments.no_reflection,
     )
@@ -81,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             _when_stdin_ends(asyncio.get_running_loop(), stop)
         await serve(
             config,
-            lambda: load(config.model_folder, threads=config.threads, max_midi_bytes=config.max_midi_bytes),
+            lambda: load(config),
             on_listening=lambda address: print(f"listening on {address}", flush=True),  # noqa: T201 (the contract)
             stop=stop,
         )

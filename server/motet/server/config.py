@@ -24,6 +24,9 @@ class ServerConfig:
         queue_limit: searches that may wait beside the running one, 0 to 10,000. Too small refuses bursts; too large
             lets callers wait for longer than they will.
         threads: CPU threads of the model, 1 to 1,024; ``None`` leaves it to torch.
+        text_backend: what hears whether music fits its caption, see ``motet.rewards.text.open``.
+        soundfont: what listeners hear; ``None`` is the default one. Scores are always taken with the default one.
+        render_workers: processes that render what is scored, 1 to 64; ``None`` is one for each core, at most 4.
         default_time_limit_s: seconds that a search may take when its request does not say.
         max_time_limit_s: seconds that no search may exceed, whatever its request says.
         deadline_margin_s: seconds before a call's deadline at which its search stops, to leave time for the answer.
@@ -40,6 +43,9 @@ class ServerConfig:
     model_folder: Path | None = None
     queue_limit: int = 16
     threads: int | None = None
+    text_backend: str = "builtin"
+    soundfont: Path | None = None
+    render_workers: int | None = None
     default_time_limit_s: float = 300.0
     max_time_limit_s: float = 3600.0
     deadline_margin_s: float = 0.25
@@ -59,6 +65,8 @@ class ServerConfig:
             raise InvalidInputError.of("queue_limit", "must be from 0 to 10000", self.queue_limit)
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise InvalidInputError.of("threads", "must be from 1 to 1024", self.threads)
+        if self.render_workers is not None and not 1 <= self.render_workers <= 64:
+            raise InvalidInputError.of("render_workers", "must be from 1 to 64", self.render_workers)
         for name in ("default_time_limit_s", "max_time_limit_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
