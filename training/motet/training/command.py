@@ -10,6 +10,7 @@ from pathlib import Path
 
 from motet.training import portable, text_audio_command
 from motet.training.realism import command as realism_command
+from motet.training.reward_bench import command as reward_bench_command
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,6 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     control.add_argument("--json", action="store_true", help="print JSON")
     control.set_defaults(run=eval_control)
     realism_command.register(measures)
+    reward_bench_command.register(measures)
     text_audio_command.register_eval(measures)
 
 

@@ -46,7 +46,7 @@ class BenchConfig:
     pieces: int = 200
     heard: int = 100
     samples: int = 2
-    kinds: int = 3
+    kinds: int = 2
     seed: int = 0
 
     def __post_init__(self) -> None:

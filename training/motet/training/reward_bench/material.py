@@ -26,6 +26,7 @@ from motet.training.control import sample
 from motet.training.corpus import catalogue
 from motet.training.corpus.shard import Shard
 from motet.training.corruption import settled
+from motet.training.reward_bench.journal import Journal
 
 SAMPLES_FILE: Final = "samples.jsonl"
 
@@ -99,12 +100,8 @@ def samples(
         seed: of sampling; sample i of a caption has the seed plus i.
         folder: keeps the samples, and those that it has already are not drawn again.
     """
-    path = None if folder is None else folder / SAMPLES_FILE
-    kept: dict[str, Score] = {}
-    if path is not None and path.is_file():
-        for line in path.read_text("utf-8").splitlines():
-            row = json.loads(line)
-            kept[row["key"]] = midi.read(base64.b64decode(row["midi"]))
+    journal = Journal(None if folder is None else folder / SAMPLES_FILE)
+    kept = {row["key"]: midi.read(base64.b64decode(row["midi"])) for row in journal.rows}
     keys = [
         [json.dumps([checkpoint.version, piece.caption.text, piece.bars, seed + turn]) for piece in music]
         for turn in range(each)
@@ -121,11 +118,10 @@ def samples(
         ]
         drawn = [midi.write(one) for one in sample(Decoder(checkpoint, TextEncoder.load()), prompts, seed=seed + turn)]
         kept |= {row[place]: midi.read(one) for place, one in zip(missing, drawn, strict=True)}
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as lines:
-                for place, one in zip(missing, drawn, strict=True):
-                    lines.write(json.dumps({"key": row[place], "midi": base64.b64encode(one).decode()}) + "\n")
+        journal.add(
+            {"key": row[place], "midi": base64.b64encode(one).decode()}
+            for place, one in zip(missing, drawn, strict=True)
+        )
     return [tuple(kept[row[place]] for row in keys) for place in range(len(music))]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from motet.music.error import InternalError
 from motet.music.score import Score
 from motet.rewards.reward import Reward
 from motet.training.reward_bench.contest import COLUMNS, Column, Entry
+from motet.training.reward_bench.journal import Journal
 
 FILE: Final = "scores.jsonl"
 SILENT: Final = 0.5
@@ -86,17 +86,16 @@ def fill(
     Raises InternalError for a number that is not finite.
     """
     versions = {source.name: source.version for source in sources}
-    path = None if folder is None else folder / FILE
+    journal = Journal(None if folder is None else folder / FILE)
     book: dict[str, dict[str, float]] = {source.name: {} for source in sources}
-    if path is not None and path.is_file():
-        for name, version, key, value in map(json.loads, path.read_text("utf-8").splitlines()):
-            if versions.get(name) == version and key in entries:
-                book[name][key] = math.nan if value is None else value
+    for name, version, key, value in journal.rows:
+        if versions.get(name) == version and key in entries:
+            book[name][key] = math.nan if value is None else value
     groups: dict[str, list[str]] = {}
     for key, entry in entries.items():
         groups.setdefault(entry.caption.text, []).append(key)
     for turn, keys in enumerate(groups.values(), 1):
-        lines = []
+        rows = []
         for source in sources:
             missing = [key for key in keys if key not in book[source.name]]
             if missing:
@@ -105,12 +104,9 @@ def fill(
                     if value is not None and not math.isfinite(value):
                         raise InternalError("REWARD_NOT_FINITE", f"the reward {source.name!r} gave {value}")
                     book[source.name][key] = math.nan if value is None else float(value)
-                    lines.append(json.dumps([source.name, source.version, key, value]) + "\n")
-        if lines and path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as kept:
-                kept.writelines(lines)
-        if lines and (turn % 10 == 0 or turn == len(groups)):
+                    rows.append([source.name, source.version, key, value])
+        journal.add(rows)
+        if rows and (turn % 10 == 0 or turn == len(groups)):
             progress(f"\rscored {turn} of {len(groups)} captions ")
     return book
 
