@@ -64,7 +64,7 @@ def clap_folder(folder: Path, *, seed: int = 0, enable_fusion: bool = False) -> 
     model = ClapModel(config)
     with torch.no_grad():  # as they start, towers this small give all sounds one embedding
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
     model.save_pretrained(folder)
     ClapFeatureExtractor(truncation="fusion" if enable_fusion else "rand_trunc").save_pretrained(folder)
     return folder

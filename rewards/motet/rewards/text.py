@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
+from motet.rewards.render import Renderer
 from motet.rewards.reward import Embed, Judgement, Resources
 from motet.rewards.sound import Sound, Window
 
@@ -24,6 +26,7 @@ BACKENDS = (BUILTIN, "clap", "laion-clap")
 """Kinds of backends: our own; a ClapModel folder of transformers; a checkpoint file of the laion_clap package."""
 
 _KEPT_VECTORS = 4096
+_AT_ONCE = 64  # windows of sound in memory: 120 MB at 48 kHz and 10 s
 _FORMAT = 1
 
 
@@ -129,38 +132,68 @@ class TextTerm:
         self._lock = threading.Lock()
 
     def judge(self, scores: Sequence[Score], caption: Caption, *, complete: bool) -> list[Judgement]:
-        """See ``motet.rewards.reward.Reward``; a score in which nothing sounds has 0."""
-        text = self._backend.text_vector(caption)
-        heard = [self._sound.windows(score) for score in scores]
-        vectors = self._listen([window for windows in heard for window in windows])
-        return [self._judge(windows, vectors, text) for windows in heard]
+        """See ``motet.rewards.reward.Reward``; a score in which nothing sounds has 0.
 
-    def _judge(
-        self, windows: Sequence[Window], vectors: Mapping[bytes, NDArray[np.float32]], text: NDArray[np.float32]
-    ) -> Judgement:
+        Judgements tell the mean ``cosine``, and by bar ``fit``: the calibrated cosine of the windows that cover a bar,
+        or of the nearest one for a bar that is silent. Pieces too long for every window to be heard have no ``fit``.
+        """
+        heard = [self._sound.windows(score) for score in scores]
+        cosines = self._cosines([window for windows in heard for window in windows], caption)
+        return [
+            self._judge(score, windows, [cosines[window.digest] for window in windows])
+            for score, windows in zip(scores, heard, strict=True)
+        ]
+
+    def _judge(self, score: Score, windows: Sequence[Window], cosines: Sequence[float]) -> Judgement:
         if not windows:
             return Judgement(value=0.0)
-        cosines = [float(vectors[window.plan.digest] @ text) for window in windows]
         cosine = float(np.average(cosines, weights=[window.share for window in windows]))
-        return Judgement(value=self._backend.calibration(cosine), details={"cosine": cosine})
+        starts = _starts(score, self._sound.window_s)
+        bars = {}
+        if len(starts) == len(windows):
+            here = _of_bars(score, starts, self._sound.window_s) @ np.array(cosines)
+            bars["fit"] = [self._backend.calibration(float(one)) for one in here]
+        return Judgement(value=self._backend.calibration(cosine), details={"cosine": cosine}, bars=bars)
 
-    def _listen(self, windows: Sequence[Window]) -> dict[bytes, NDArray[np.float32]]:
-        """The vector of each window by its digest; only what was never heard is rendered."""
-        wanted = {window.plan.digest: window for window in windows}
+    def _cosines(self, windows: Sequence[Window], caption: Caption) -> dict[bytes, float]:
+        """The cosine of each window with the caption by its digest; only what was never heard is rendered."""
+        wanted = {window.digest: window for window in windows}
+        text = self._backend.text_vector(caption)
         vectors: dict[bytes, NDArray[np.float32]] = {}
         with self._lock:
             for digest in wanted:
                 if digest in self._vectors:
                     self._vectors.move_to_end(digest)
                     vectors[digest] = self._vectors[digest]
-        for digest, window in wanted.items():
-            if digest not in vectors:
-                vectors[digest] = self._backend.audio_vector(self._sound.audio(window))
-                with self._lock:
-                    self._vectors[digest] = vectors[digest]
-                    if len(self._vectors) > _KEPT_VECTORS:
-                        self._vectors.popitem(last=False)
-        return vectors
+        missing = [window for digest, window in wanted.items() if digest not in vectors]
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            for window, audio in zip(part, self._sound.audios(part), strict=True):
+                vectors[window.digest] = self._backend.audio_vector(audio)
+        with self._lock:
+            for window in missing:
+                self._vectors[window.digest] = vectors[window.digest]
+                if len(self._vectors) > _KEPT_VECTORS:
+                    self._vectors.popitem(last=False)
+        return {digest: float(vectors[digest] @ text) for digest in wanted}
+
+
+def _starts(score: Score, window_s: float) -> NDArray[np.float64]:
+    """Seconds [W] at which the windows of a grid begin in which anything sounds."""
+    starts = np.arange(math.ceil(score.duration_s / window_s)) * window_s
+    on, off = score.seconds(score.onset), score.seconds(score.onset + score.duration)
+    return np.asarray(starts[[bool(np.any((on < start + window_s) & (off > start))) for start in starts]], np.float64)
+
+
+def _of_bars(score: Score, starts: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
+    """What part each window has in each bar: [bars, W], rows sum to 1."""
+    lines = score.seconds(score.bar_ticks())
+    begin, end = lines[:-1, None], lines[1:, None]
+    parts = np.clip(np.minimum(end, starts + window_s) - np.maximum(begin, starts), 0, None)
+    silent = parts.sum(axis=1) == 0
+    nearest = np.abs((begin + end) / 2 - (starts + window_s / 2)).argmin(axis=1)
+    parts[silent, nearest[silent]] = 1
+    return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 
 
 def calibration_path(spec: str) -> Path | None:
@@ -219,7 +252,14 @@ def _calibration(spec: str) -> Calibration:
 
 
 def text_consistency(resources: Resources) -> TextTerm:
-    """Factory of the built-in term "text": the shipped scorer. Raises UnavailableError when it is missing."""
-    from motet.rewards.text_audio import TextAudioScorer  # it imports this module
+    """Factory of the built-in term "text", with the backend of ``resources`` or else the shipped one.
 
-    return TextTerm(TextAudioScorer.load(embed=resources.embed), resources.sound)
+    Raises UnavailableError when it, or the sound that it hears, is missing.
+    """
+    backend: TextBackend | None = getattr(resources, "text", None)
+    backend = backend or open(BUILTIN, resources.embed)
+    sound = resources.sound
+    if (sound.rate_hz, sound.window_s) != (backend.rate_hz, backend.window_s):
+        player = Renderer(replace(resources.renderer.config, rate_hz=backend.rate_hz))
+        sound = Sound(player, window_s=backend.window_s)
+    return TextTerm(backend, sound)
