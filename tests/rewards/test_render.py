@@ -184,6 +184,18 @@ def test_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch)
         Renderer()
 
 
+def test_versions_name_the_content_of_the_soundfont_not_its_place(tmp_path: Path):
+    default = render.default_soundfont()
+    copy, other = tmp_path / "copy.sf2", tmp_path / "other.sf2"
+    copy.write_bytes(default.read_bytes())
+    other.write_bytes(default.read_bytes()[:-2] + b"xx")
+    versions = [RenderConfig(soundfont=path).version for path in (None, copy, other)]
+    assert versions[0] == versions[1] != versions[2]
+    assert len({RenderConfig().version, RenderConfig(effects=True).version, RenderConfig(rate_hz=16000).version}) == 3
+    with pytest.raises(NotFoundError, match="no soundfont at"):
+        _ = RenderConfig(soundfont=tmp_path / "none.sf2").version
+
+
 def test_closed_renderer_and_bad_config():
     loaded = Renderer()
     loaded.close()
