@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from motet.music import family
 from motet.music.attributes import Attributes
 from motet.music.caption import Caption, parse, parse_attributes
 from motet.music.error import InvalidInputError
@@ -290,6 +291,34 @@ DURATION: list[tuple[str, float | None]] = [
     ("chords of Am and Dm", None),
     ("a short piece", None),
 ]
+DENSITY: list[tuple[str, str | None]] = [
+    ("a sparse piano piece", "sparse"),
+    ("a very sparse piece", "very sparse"),
+    ("a thin texture", "sparse"),
+    ("a thin-sounding lead", None),
+    ("just a few notes", "sparse"),
+    ("very few notes", "very sparse"),
+    ("a busy tune with many notes", "dense"),
+    ("A dense orchestral piece", "dense"),
+    ("lots of notes", "dense"),
+    ("extremely dense", "very dense"),
+    ("of moderate density", "moderate"),
+    ("not too busy", None),
+    ("without many notes", None),
+    ("on a busy street", None),
+    ("busy drums under a calm flute", None),
+    ("busy drums and nothing else", "dense"),
+    ("a piece of music", None),
+]
+FAMILIES: list[tuple[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]]] = [
+    ("a tune for flute", ()),
+    ("a fretless bass", ()),
+    ("a bass", (((33,), (32, 33, 34, 35, 36, 37, 38, 39, 43)),)),
+    ("acoustic and electric guitars", (((25,), (24, 25)), ((27,), (26, 27, 28, 29, 30, 31)))),
+    ("no strings", ()),
+    ("woodwinds", (((73, 68, 71), tuple(range(64, 80))),)),
+    ("a nylon guitar", ()),
+]
 ROWS: dict[str, list[tuple[str, Any]]] = {
     "tempo_bpm": TEMPO,
     "tempo_word": TEMPO_WORD,
@@ -301,6 +330,8 @@ ROWS: dict[str, list[tuple[str, Any]]] = {
     "moods": MOODS,
     "bars": BARS,
     "duration_s": DURATION,
+    "density": DENSITY,
+    "families": FAMILIES,
 }
 TABLE = [(name, text, expected) for name, rows in ROWS.items() for text, expected in rows]
 
@@ -308,6 +339,23 @@ TABLE = [(name, text, expected) for name, rows in ROWS.items() for text, expecte
 @pytest.mark.parametrize(("name", "text", "expected"), TABLE, ids=[f"{name}: {text}" for name, text, _ in TABLE])
 def test_wording(name: str, text: str, expected: object) -> None:
     assert _value(parse_attributes(text), name) == expected
+
+
+def test_words_of_density_are_not_words_of_tempo() -> None:
+    for text in ("a tune of moderate density", "moderately dense music"):
+        assert parse_attributes(text) == Attributes(density="moderate")
+    both = parse_attributes("a tune of moderate density at a moderate tempo")
+    assert (both.density, both.tempo_word) == ("moderate", "moderate")
+
+
+def test_a_family_word_names_one_of_its_own() -> None:
+    """So that what the generator writes for the word is what the word is judged by."""
+    for text in [phrase for phrases in family._MEANT for phrase in phrases.split("/")]:
+        found = parse_attributes(f"a tune with {text}")
+        assert found.instruments, text
+        [(named, meant)] = found.families
+        assert named == found.instruments
+        assert set(named) <= set(meant), text
 
 
 def test_a_whole_caption() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from motet.music import midi, mood
 from motet.music.attributes import Attributes
 from motet.music.caption import parse, parse_attributes
+from motet.music.density import DENSITY_WORDS
 from motet.music.describe import describe, onset_density, record, sentence
 from motet.music.genre import GENRES
 from motet.music.instrument import PROGRAM_NAMES, SPOKEN_NAMES
@@ -36,6 +37,7 @@ attributes = st.builds(
     meter=st.none() | st.builds(Meter, st.integers(2, 12), st.sampled_from([2, 4, 8, 16])),
     instruments=st.lists(st.integers(0, 127), unique=True, max_size=6).map(tuple),
     drums=st.none() | st.booleans(),
+    density=st.none() | st.sampled_from(sorted(DENSITY_WORDS)),
     genres=st.lists(st.sampled_from(GENRES), unique=True, max_size=3).map(tuple),
     moods=st.lists(st.sampled_from(sorted(MOODS)), unique=True, max_size=3).map(tuple),
     bars=st.none() | st.integers(1, 1024),
@@ -64,6 +66,7 @@ def test_a_sentence_reads_well() -> None:
         meter=Meter(3, 4),
         instruments=(0, 40, 42),
         drums=False,
+        density="sparse",
         genres=("waltz",),
         moods=("energetic", "dark"),
         bars=8,
@@ -71,7 +74,7 @@ def test_a_sentence_reads_well() -> None:
     )
     assert sentence(asked) == (
         "An energetic, dark waltz piece in A minor for piano, violin and cello without drums, in 3/4 time, "
-        "at a fast tempo of 120 BPM, 8 bars long, lasting 12.5 seconds."
+        "at a fast tempo of 120 BPM, of sparse texture, 8 bars long, lasting 12.5 seconds."
     )
     assert sentence(Attributes()) == "A piece."
 
@@ -88,6 +91,7 @@ def test_a_known_score() -> None:
         meter=Meter(3, 4),
         instruments=(32, 73),  # 6 beats of bass and 6 of flute are a tie: the lower program comes first
         drums=True,
+        density="moderate",
         moods=("happy",),
         bars=2,
         duration_s=2.4,

@@ -172,7 +172,10 @@ def test_a_reward_that_breaks_its_contract_is_named(judgements, message: str):
 
 def test_bars_are_told_by_term_and_name():
     row = [index / 8 for index in range(8)]
-    rewards = {"mine": Broken([Judgement(value=0.5, bars={"depth": row})]), "adherence": AdherenceTerm()}
+    rewards: dict[str, Reward] = {
+        "mine": Broken([Judgement(value=0.5, bars={"depth": row})]),
+        "adherence": AdherenceTerm(),
+    }
     [found] = Composite(rewards).score([BAND], CAPTION, Weights(mine=1, adherence=1), complete=True)
     assert found.bars["mine.depth"] == tuple(row)
     assert all(len(values) == 8 for values in found.bars.values())

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
@@ -80,12 +80,13 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def composite(monkeypatch: pytest.MonkeyPatch) -> Composite:
     """The default one, with a built-in text reward that needs no weights."""
-    found = reward.entry_points(group=GROUP)
+    found = entry_points(group=GROUP)
     others = [point for point in found if point.name != "text"]
     text = EntryPoint("text", "tests.rewards.test_reward:Half", GROUP)
-    real = reward.entry_points
     with monkeypatch.context() as patch:
-        patch.setattr(reward, "entry_points", lambda group: [*others, text] if group == GROUP else real(group=group))
+        patch.setattr(
+            reward, "entry_points", lambda group: [*others, text] if group == GROUP else entry_points(group=group)
+        )
         with Renderer() as renderer:
             return Composite.default(fake_embed, renderer=renderer)
 

@@ -21,6 +21,7 @@ FULL = Attributes(
     meter=Meter(6, 8),
     instruments=(0, 40),
     drums=False,
+    density="very dense",
     genres=("folk", "jig"),
     moods=("happy",),
     bars=8,

@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from motet.music import genre, instrument, length, mood, signature, tempo
+from motet.music import density, genre, instrument, length, mood, signature, tempo
 from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
 from motet.music.phrase import Words
@@ -71,16 +71,20 @@ def parse_attributes(text: str) -> Attributes:
     for kind in kinds:
         if kind.last > kind.first:
             spoken_for.update(range(kind.first, kind.last + 1))
+    textures = density.find(words, players=instruments.phrases)
+    thickness = {index for one in textures for index in range(one.first, one.last + 1)}  # "moderate density"
     genres = tuple(dict.fromkeys(kind.value for kind in kinds))
     return Attributes(
         tempo_bpm=tempo.find_bpm(words),
-        tempo_word=tempo.find_word(words),
+        tempo_word=tempo.find_word(words, skip=thickness),
         key=signature.find_key(words),
         meter=signature.find_meter(words) or signature.meter_of_form(genres),
         instruments=instruments.programs,
         drums=instruments.drums,
+        density=next((one.value for one in textures if not one.negated), None),
         genres=genres,
         moods=mood.find(words, skip=spoken_for),
         bars=length.find_bars(words),
         duration_s=length.find_duration_s(words),
+        families=instruments.families,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from motet.music import genre, instrument, key, mood, tempo
+from motet.music import density, genre, instrument, key, mood, tempo
 from motet.music.attributes import Attributes
 from motet.music.length import MAX_BARS
 from motet.music.meter import Meter
@@ -22,6 +22,7 @@ def describe(score: Score) -> Attributes:
     - key: ``motet.music.key.find``.
     - instruments: programs by the sum of the seconds of their notes, longest first.
     - drums: whether any note is on the percussion channel.
+    - density: the narrowest word for ``motet.music.density.onsets_per_second``.
     - moods: every mood of ``motet.music.mood.MOODS`` whose evidence (mode, tempo, density, register) the score gives.
     - bars: up to the end of the last note; left open beyond 1024.
     - duration_s: seconds to the end of the last note.
@@ -29,16 +30,17 @@ def describe(score: Score) -> Attributes:
     """
     if not len(score):
         return Attributes()
-    bpm = float(min(max(_median_bpm(score), tempo.MIN_BPM), tempo.MAX_BPM))
+    bpm = float(min(max(median_bpm(score), tempo.MIN_BPM), tempo.MAX_BPM))
     found_key = key.find(score)
     bars = _bars(score)
     return Attributes(
         tempo_bpm=round(bpm, 2),
         tempo_word=tempo.word_of(bpm),
         key=found_key,
-        meter=_dominant_meter(score),
+        meter=dominant_meter(score),
         instruments=_programs(score),
         drums=bool(np.any(score.program == DRUMS)),
+        density=density.word_of(density.onsets_per_second(score)),
         moods=mood.infer(
             mode=None if found_key is None else found_key.mode,
             bpm=bpm,
@@ -88,6 +90,8 @@ def sentence(attributes: Attributes) -> str:
             text += f" of {attributes.tempo_bpm:.6g} BPM"
     elif attributes.tempo_bpm is not None:
         text += f", at {attributes.tempo_bpm:.6g} BPM"
+    if attributes.density is not None:
+        text += f", of {attributes.density} {'density' if attributes.density == 'moderate' else 'texture'}"
     if attributes.bars is not None:
         text += f", {attributes.bars} bar{'s' if attributes.bars > 1 else ''} long"
     if attributes.duration_s is not None:
@@ -105,6 +109,7 @@ def record(attributes: Attributes) -> dict[str, object]:
         "instruments": [instrument.PROGRAM_NAMES[program] for program in attributes.instruments],
         "programs": list(attributes.instruments),
         "drums": attributes.drums,
+        "density": attributes.density,
         "genres": list(attributes.genres),
         "moods": list(attributes.moods),
         "bars": attributes.bars,
@@ -121,14 +126,16 @@ def _segments(changes: NDArray[np.int64], end: int) -> NDArray[np.int64]:
     return np.diff(np.append(np.minimum(changes, end), end))
 
 
-def _median_bpm(score: Score) -> float:
+def median_bpm(score: Score) -> float:
+    """The tempo of most of a score, in quarter notes a minute: the median of its tempo map, weighted by seconds."""
     seconds = _segments(score.tempo_tick, score.end_tick) / score.tempo_bpm
     order = np.argsort(score.tempo_bpm, kind="stable")
     reached = np.cumsum(seconds[order])
     return float(score.tempo_bpm[order][int(np.searchsorted(reached, reached[-1] / 2))])
 
 
-def _dominant_meter(score: Score) -> Meter:
+def dominant_meter(score: Score) -> Meter:
+    """The meter in force for most quarter notes of a score."""
     totals: dict[Meter, int] = {}
     for meter, ticks in zip(score.meters, _segments(score.meter_tick, score.end_tick).tolist(), strict=True):
         totals[meter] = totals.get(meter, 0) + ticks

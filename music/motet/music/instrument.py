@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from motet.music.error import InvalidInputError
+from motet.music.family import FAMILY_WORDS
 from motet.music.phrase import Found, Vocabulary, Words
 from motet.music.score import DRUMS
 
@@ -277,10 +278,12 @@ class Instrumentation:
         programs: General MIDI programs, those marked as lead or solo first, then in order of mention, no duplicates.
         drums: True asked for, False ruled out, None not stated.
         phrases: the phrases found, negated ones included.
+        families: programs among these that a word for a whole family named, and all the programs that it means.
     """
 
     programs: tuple[int, ...]
     drums: bool | None
+    families: tuple[tuple[Meaning, Meaning], ...]
     phrases: tuple[Found[Meaning], ...]
 
 
@@ -292,6 +295,7 @@ def find(words: Words) -> Instrumentation:
     phrases = tuple(found for found in VOCABULARY.find(words) if words.at(found.last + 1) not in _LIKENESS)
     taken = {index for found in phrases for index in range(found.first, found.last + 1)}
     ranked: list[tuple[int, int, int]] = []
+    families: dict[Meaning, Meaning] = {}
     drums: bool | None = None
     for found in phrases:
         if DRUMS in found.value:
@@ -302,17 +306,21 @@ def find(words: Words) -> Instrumentation:
             continue
         before = _shared_before(words, found, taken)
         after = _shared_after(words, found, taken)
-        own = () if after and found.first == found.last else found.value
+        own = [] if after and found.first == found.last else [words.text[found.start : found.end]]
         rank = 0 if _leads(words, found, taken) else 1
-        ranked += [(rank, found.first, program) for program in (*before, *own, *after)]
-    programs = tuple(dict.fromkeys(program for _, _, program in sorted(ranked, key=lambda item: item[:2])))
-    solo = len(programs) == 1 and any(
+        for name in (*before, *own, *after):
+            programs, family = VOCABULARY.meaning(name) or (), FAMILY_WORDS.meaning(name)
+            ranked += [(rank, found.first, program) for program in programs]
+            if family is not None:
+                families[programs] = family
+    ordered = tuple(dict.fromkeys(program for _, _, program in sorted(ranked, key=lambda item: item[:2])))
+    solo = len(ordered) == 1 and any(
         words.at(found.first - 1) == "solo" or words.at(found.last + 1) in ("only", "alone") for found in phrases
     )
     alone = any(not found.negated for found in _ALONE.find(words))
     if drums is None and (solo or alone):
         drums = False
-    return Instrumentation(programs=programs, drums=drums, phrases=phrases)
+    return Instrumentation(programs=ordered, drums=drums, phrases=phrases, families=tuple(families.items()))
 
 
 def _leads(words: Words, found: Found[Meaning], taken: set[int]) -> bool:
@@ -332,34 +340,34 @@ def _head(words: Words, found: Found[Meaning]) -> str:
     return word if word in _ELIDED else word.removesuffix("s")
 
 
-def _shared_before(words: Words, found: Found[Meaning], taken: set[int]) -> list[int]:
-    """Programs of the qualifiers in a list before a phrase that lean on its noun."""
+def _shared_before(words: Words, found: Found[Meaning], taken: set[int]) -> list[str]:
+    """What the qualifiers in a list before a phrase that lean on its noun name."""
     head = _head(words, found)
-    programs: list[int] = []
+    names: list[str] = []
     index = found.first
     while True:
         joined = words.at(index - 1) in ("and", "or")
         last = index - 2 if joined else index - 1
         if last < 0 or not (joined or any(mark in words.gap(last) for mark in ",&/")):
-            return programs
+            return names
         for first in (last - 1, last):
             qualifier = " ".join(words.lower[max(first, 0) : last + 1])
             free = not taken & set(range(first, last + 1))
-            if free and qualifier in _ELIDED.get(head, ()) and (meaning := VOCABULARY.meaning(f"{qualifier} {head}")):
-                programs[:0] = meaning
+            if free and qualifier in _ELIDED.get(head, ()) and VOCABULARY.meaning(f"{qualifier} {head}"):
+                names.insert(0, f"{qualifier} {head}")
                 index = first
                 break
         else:
-            return programs
+            return names
 
 
-def _shared_after(words: Words, found: Found[Meaning], taken: set[int]) -> list[int]:
-    """Programs of the qualifiers that a list after a noun gives: "guitars, including acoustic and distorted"."""
+def _shared_after(words: Words, found: Found[Meaning], taken: set[int]) -> list[str]:
+    """What the qualifiers that a list after a noun gives name: "guitars, including acoustic and distorted"."""
     head = _head(words, found)
-    programs: list[int] = []
+    names: list[str] = []
     index = found.last + 1
     if words.at(index) not in _OPENERS or head not in _ELIDED:
-        return programs
+        return names
     index += 1
     while index < len(words):
         if words.at(index) in ("and", "or"):
@@ -367,10 +375,10 @@ def _shared_after(words: Words, found: Found[Meaning], taken: set[int]) -> list[
         for last in (index + 1, index):
             qualifier = " ".join(words.lower[index : last + 1])
             free = not taken & set(range(index, last + 1))
-            if free and qualifier in _ELIDED[head] and (meaning := VOCABULARY.meaning(f"{qualifier} {head}")):
-                programs += meaning
+            if free and qualifier in _ELIDED[head] and VOCABULARY.meaning(f"{qualifier} {head}"):
+                names.append(f"{qualifier} {head}")
                 index = last + 1
                 break
         else:
-            return programs
-    return programs
+            return names
+    return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from motet.music.number import NUMBER, value
@@ -94,13 +95,13 @@ def find_bpm(words: Words) -> float | None:
     return None
 
 
-def find_word(words: Words) -> str | None:
-    """The canonical tempo word that a text uses.
+def find_word(words: Words, *, skip: Container[int] = ()) -> str | None:
+    """The canonical tempo word that a text uses, without the words whose index is in ``skip``.
 
     An Italian term comes before a plain word; a plain word beside "tempo" or "pace" before one elsewhere.
     """
     candidates = [(0, found) for found in _ITALIAN.find(words)]
-    candidates += [(2, found) for found in _WORDS.find(words)]
+    candidates += [(2, found) for found in _WORDS.find(words, skip=skip)]
     ranked: list[tuple[int, int, str]] = []
     for rank, found in candidates:
         if found.negated:

@@ -29,7 +29,7 @@ _EMPTY_WORDS = re.compile(
     r"|into|around|about|please|write|compose|make|create|generate|give|me|piece|music|song|tune|track"
 )
 """Words that a mutant may lose: they carry no wish."""
-_SINGLE = ("tempo_bpm", "tempo_word", "key", "meter", "bars", "duration_s", "drums")
+_SINGLE = ("tempo_bpm", "tempo_word", "key", "meter", "bars", "duration_s", "drums", "density")
 _MANY = ("instruments", "genres", "moods")
 
 

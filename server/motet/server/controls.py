@@ -149,6 +149,7 @@ def effective(plan: Plan) -> search_pb2.EffectiveControls:
         drums=asked.drums,
         genres=asked.genres,
         moods=asked.moods,
+        density=asked.density,
         bar_count=plan.length_bars,
         temperature=request.temperature,
         top_p=request.top_p,

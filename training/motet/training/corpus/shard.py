@@ -91,6 +91,8 @@ def attributes_to_json(attributes: Attributes) -> dict[str, Any]:
         row["meter"] = str(attributes.meter)
     if attributes.drums is not None:
         row["drums"] = attributes.drums
+    if attributes.density is not None:
+        row["density"] = attributes.density
     for name in ("instruments", "genres", "moods"):
         if getattr(attributes, name):
             row[name] = list(getattr(attributes, name))
@@ -110,6 +112,7 @@ def attributes_from_json(row: dict[str, Any]) -> Attributes:
         meter=Meter.parse(row["meter"]) if "meter" in row else None,
         instruments=tuple(row.get("instruments", ())),
         drums=row.get("drums"),
+        density=row.get("density"),
         genres=tuple(row.get("genres", ())),
         moods=tuple(row.get("moods", ())),
         bars=row.get("bars"),
