@@ -59,6 +59,7 @@ class CLAP(nn.Module):
     def __init__(self, embed_dim, audio_cfg, text_cfg):
         super().__init__()
         assert text_cfg["model_type"] == "roberta"
+        self.logit_scale_a = nn.Parameter(torch.tensor(2.0))
         self.audio_branch = Branch()
         self.audio_projection = nn.Linear(embed_dim, 16)
         self.text_branch = RobertaModel.from_pretrained("roberta-base")
@@ -133,6 +134,7 @@ def test_a_checkpoint_hears_and_reads_by_itself(tmp_path: Path):
     path, known = list(sys.path), set(sys.modules)
     backend = laion_clap.load(checkpoint(tmp_path), CALIBRATION)
     assert (backend.rate_hz, backend.window_s) == (48000, 10.0)
+    assert backend.logit_scale == pytest.approx(np.exp(6.0), rel=1e-5)  # the checkpoint has three times what was drawn
     first = backend.audio_vector(tone(440))
     np.testing.assert_array_equal(backend.audio_vector(tone(440)), first)
     assert not np.allclose(backend.audio_vector(tone(220)), first, atol=1e-4)

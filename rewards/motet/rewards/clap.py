@@ -53,10 +53,14 @@ class Clap:
         towers: the model.
         rate_hz: its sample rate.
         samples: length of its clips.
+        logit_scale: by how much the model's training multiplied cosines in the end.
         calibration: from its cosines to 0..1.
     """
 
-    def __init__(self, towers: Towers, *, rate_hz: int, samples: int, calibration: Calibration) -> None:
+    def __init__(
+        self, towers: Towers, *, rate_hz: int, samples: int, logit_scale: float, calibration: Calibration
+    ) -> None:
+        self.logit_scale = logit_scale
         self.rate_hz = rate_hz
         self.window_s = samples / rate_hz
         self.calibration = calibration
@@ -153,6 +157,7 @@ def load(folder: Path, calibration: Calibration) -> Clap:
         _Model(model, extractor, tokenizer, text.max_position_embeddings - 2),  # RoBERTa counts from 2
         rate_hz=extractor.sampling_rate,
         samples=extractor.nb_max_samples,
+        logit_scale=float(model.logit_scale_a.exp()),
         calibration=calibration,
     )
 

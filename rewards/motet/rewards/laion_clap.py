@@ -140,6 +140,7 @@ def load(file: Path, calibration: Calibration) -> Clap:
         _Model(model, tokenizer),
         rate_hz=audio["sample_rate"],
         samples=audio["clip_samples"],
+        logit_scale=float(model.logit_scale_a.exp()),
         calibration=calibration,
     )
 

@@ -126,7 +126,7 @@ class TextTerm:
         if (sound.rate_hz, sound.window_s) != (backend.rate_hz, backend.window_s):
             rule = f"must be {backend.rate_hz} Hz and windows of {backend.window_s} s"
             raise InvalidInputError.of("sound", rule, (sound.rate_hz, sound.window_s))
-        self._backend = backend
+        self.backend = backend
         self._sound = sound
         self._vectors: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
@@ -152,13 +152,13 @@ class TextTerm:
         bars = {}
         if len(starts) == len(windows):
             here = _of_bars(score, starts, self._sound.window_s) @ np.array(cosines)
-            bars["fit"] = [self._backend.calibration(float(one)) for one in here]
-        return Judgement(value=self._backend.calibration(cosine), details={"cosine": cosine}, bars=bars)
+            bars["fit"] = [self.backend.calibration(float(one)) for one in here]
+        return Judgement(value=self.backend.calibration(cosine), details={"cosine": cosine}, bars=bars)
 
     def _cosines(self, windows: Sequence[Window], caption: Caption) -> dict[bytes, float]:
         """The cosine of each window with the caption by its digest; only what was never heard is rendered."""
         wanted = {window.digest: window for window in windows}
-        text = self._backend.text_vector(caption)
+        text = self.backend.text_vector(caption)
         vectors: dict[bytes, NDArray[np.float32]] = {}
         with self._lock:
             for digest in wanted:
@@ -169,7 +169,7 @@ class TextTerm:
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
             for window, audio in zip(part, self._sound.audios(part), strict=True):
-                vectors[window.digest] = self._backend.audio_vector(audio)
+                vectors[window.digest] = self.backend.audio_vector(audio)
         with self._lock:
             for window in missing:
                 self._vectors[window.digest] = vectors[window.digest]
