@@ -211,7 +211,8 @@ class _LineUp:
         pitched = score.program != DRUMS
         programs = score.program[pitched]
         counts = np.bincount(programs, minlength=128)
-        ticks = np.bincount(programs, weights=score.duration[pitched].astype(np.float64), minlength=128)
+        lengths = score.duration[pitched].astype(np.float64)
+        ticks: NDArray[np.float64] = np.bincount(programs, weights=lengths, minlength=128).astype(np.float64)
         self.recall = self.precision = 0.0
         if counts.any():
             heard = np.minimum(np.maximum(counts / _HEARD_NOTES, ticks / (_HEARD_SHARE * score.end_tick)), 1.0)

@@ -17,7 +17,7 @@ from motet.rewards.harmony import HarmonyReward
 from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.reward import Embed, Judgement, Resources, Reward
 from motet.rewards.sound import Sound
-from motet.rewards.text import TextBackend, TextTerm
+from motet.rewards.text import TextBackend
 
 NOTHING_ASKED = 0.5
 """The total when no term with a weight can judge the caption: all pieces are equally right."""
@@ -169,7 +169,7 @@ class Composite:
         Args:
             embed: sentences to unit-norm embeddings [B, 384].
             renderer: None: a new one for scoring, at the rate of ``text``, without effects.
-            text: what hears the sound for the term "text"; None: the shipped scorer.
+            text: what hears the sound and reads the captions; None: the shipped scorer.
 
         Raises UnavailableError when FluidSynth, the soundfont or the weights of the text reward are missing, and
         NotFoundError when a built-in reward is not installed.
@@ -177,11 +177,8 @@ class Composite:
         if renderer is None:
             renderer = Renderer(RenderConfig() if text is None else RenderConfig(rate_hz=text.rate_hz))
         sound = Sound(renderer) if text is None else Sound(renderer, window_s=text.window_s)
-        resources = Resources(renderer=renderer, sound=sound, embed=embed)
-        wanted = set(DEFAULT_WEIGHTS) - (set() if text is None else {"text"})
-        rewards = {name: make(resources) for name, make in reward.registered(wanted).items()}
-        if text is not None:
-            rewards["text"] = TextTerm(text, sound)
+        resources = Resources(renderer=renderer, sound=sound, embed=embed, text=text)
+        rewards = {name: make(resources) for name, make in reward.registered(DEFAULT_WEIGHTS).items()}
         return cls(rewards, resources=resources)
 
     @property

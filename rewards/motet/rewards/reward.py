@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from motet.music.error import MotetError, NotFoundError, UnavailableError
 from motet.music.score import Score
 from motet.rewards.render import Player
 from motet.rewards.sound import Sound
+
+if TYPE_CHECKING:  # it imports this module
+    from motet.rewards.text import TextBackend
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Sentences to unit-norm embeddings [B, 384] (``motet.model.text.TextEncoder.pooled``)."""
@@ -36,11 +39,13 @@ class Resources:
         renderer: sound for scoring, without effects.
         sound: windows of rendered sound, cached and shared by all rewards.
         embed: the frozen sentence encoder.
+        text: what hears the sound and reads the captions, for every reward that needs that; None: the shipped one.
     """
 
     renderer: Player
     sound: Sound
     embed: Embed
+    text: TextBackend | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
