@@ -265,5 +265,7 @@ class CountingReward:
                 "adherence": 1.0 / (1.0 + abs(sum(pitches) / count - 60) / 12),
             }
             total = sum(weights.get(name, 0.0) * value for name, value in terms.items()) / sum(weights.values())
-            result.append(Breakdown(total=total, terms=terms, details={"notes": float(len(pitches))}))
+            in_bars = np.histogram(score.onset, score.bar_ticks())[0].astype(float).tolist()
+            details, bars = {"notes": float(len(pitches))}, {"harmony.notes": tuple(in_bars)}
+            result.append(Breakdown(total=total, terms=terms, details=details, bars=bars))
         return result

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from motet.client import command, connection, generate, render, score
+from motet.client import command, connection, generate, render, score, table
 from motet.client.error import RequestError
 from motet.client.generate import parse_weights
 from motet.client.interruption import Interruption
 from motet.client.local import LocalServer
+from motet.client.result import Reward
 from motet.music import midi
 from motet.music.error import InvalidInputError
 from tests.clients.conftest import Background, wait_until
@@ -94,6 +95,8 @@ def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> No
     file.write_bytes(midi.write(fake_score([0, 5, 6, 7, 8])))
     assert motet("score", str(file), "--caption", CAPTION, "--server", server.address) == 0
     assert "harmony" in capsys.readouterr().out
+    assert motet("score", str(file), "--caption", CAPTION, "--bars", "--server", server.address) == 0
+    assert capsys.readouterr().out.split()[-4:] == ["bar", "1", "harmony.notes", "4.000"]
     assert motet("score", str(file), "--caption", CAPTION, "--json", "--server", server.address) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["reward"]["total"] <= 1
     assert motet("render", str(file), "--rate", "8000", "--json", "--server", server.address) == 0
@@ -238,6 +241,16 @@ def test_the_second_interruption_gives_up() -> None:
         interrupt_twice()
     assert stopped == ["stop"]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_bars_are_shown_in_blocks() -> None:
+    values = tuple(index / 100 for index in range(13))
+    text = table.bars(Reward(total=0.5, terms={}, details={}, bars={"harmony.in_key": values, "text.fit": values}))
+    first, second = (block.splitlines() for block in text.strip("\n").split("\n\n"))
+    assert first[0].split() == ["bar", *map(str, range(1, 13))]
+    assert first[1].split() == ["harmony.in_key", *(f"{value:.3f}" for value in values[:12])]
+    assert [line.split() for line in second] == [["bar", "13"], ["harmony.in_key", "0.120"], ["text.fit", "0.120"]]
+    assert "nothing" in table.bars(Reward(total=0.5, terms={}, details={}))
 
 
 def test_weights_are_read() -> None:

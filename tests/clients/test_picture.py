@@ -55,6 +55,22 @@ def test_a_picture_is_drawn_of_anything(score: Score, tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+@pytest.mark.parametrize("with_drums", [False, True])
+def test_bars_are_drawn_however_many_are_told(count: int, with_drums: bool, tmp_path: Path) -> None:
+    program = PIANO.program.copy()
+    program[0] = SCORE_DRUMS if with_drums else 0
+    result = a_result(replace(PIANO, program=program))
+    plain, told = (tmp_path / name for name in ("plain.svg", "told.svg"))
+    draw(result, "A caption", plain)
+    bars = {"harmony.in_key": (0.25,) * count, "adherence.tempo": (1.0,) * count, "harmony.roughness": (7.5,) * count}
+    best = replace(result.best, reward=replace(result.best.reward, bars=bars))
+    draw(replace(result, candidates=(best,)), "A caption", told)
+    assert "harmony.in_key" not in plain.read_text()
+    assert "harmony.in_key" in told.read_text()
+    assert "harmony.roughness" not in told.read_text()  # not from 0 to 1
+
+
 def test_a_search_of_which_nothing_was_judged_is_drawn(tmp_path: Path) -> None:
     result = a_result(PIANO)
     nodes = tuple(replace(node, reward=None) for node in result.nodes)

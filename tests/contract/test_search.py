@@ -48,6 +48,9 @@ async def test_a_search_streams_progress_and_ends_with_its_result(start: Start) 
     assert progress[-1].best_reward.total == pytest.approx(result.candidates[0].reward.total)
     assert result.candidates[0].reward.total >= result.plain_sample.reward.total
     assert [term.name for term in result.candidates[0].reward.terms] == ["text", "harmony", "adherence"]
+    for piece in (result.candidates[0], result.plain_sample):
+        assert {row.name: len(row.values) for row in piece.reward.bars} == {"harmony.notes": piece.bar_count}
+    assert not any(message.best_reward.bars for message in progress)
     assert (result.model, result.model_version, result.reward_version) == ("fake", "0123456789ab", "counting-1")
     assert result.stop_reason == search_pb2.STOP_REASON_COMPLETED
     assert result.candidates[0].midi.startswith(b"MThd")

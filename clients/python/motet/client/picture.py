@@ -1,4 +1,4 @@
-"""A search as one picture: the piano roll of the best piece by instrument, and the tree that led to it.
+"""A search as one picture: the piano roll of the best piece, what its bars are worth, and the tree that led to it.
 
 Needs the ``plot`` extra (matplotlib, symusic); importing this module without it raises ModuleNotFoundError.
 """
@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from motet.client.general_midi import PROGRAM_NAMES
-from motet.client.result import Candidate, SearchResult, TreeNode
+from motet.client.result import Candidate, Reward, SearchResult, TreeNode
 
 DRUMS = -1
 _INK, _SOFT, _GRID, _LANE = "#22272e", "#6b7480", "#dfe3e8", "#f5f7f9"
@@ -41,6 +41,8 @@ _DRUM_LANES = (
 )
 _OTHER_LANE = "other"
 _LEGEND_ROWS = 16
+_HEAT = mpl.colors.LinearSegmentedColormap.from_list("heat", ("#b5483c", "#dd8f5a", "#f1dcb4", "#e6ece8", "#d3e4dc"))
+_POOR, _MOST_NUMBERS = 0.5, 32  # below this a bar's number is written out, in pieces of so many bars at most
 _WIDTH = 13.0
 
 
@@ -69,7 +71,11 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
     has_drums = bool(np.any(roll.program == DRUMS))
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": _SOFT, "text.color": _INK}):
         # Fixed places, in inches from the top: the legends at the right may be long, and must not squeeze the drawing.
-        rows = [(0.95, 4.2), (5.48, 1.4), (7.75, 3.6)] if has_drums else [(0.95, 4.6), (6.35, 3.6)]
+        strip = _strip_rows(result.best.reward)
+        rows = [(0.95, 4.2), (5.48, 1.4)] if has_drums else [(0.95, 4.6)]
+        if strip:
+            rows.append((sum(rows[-1]) + 0.75, 0.2 * len(strip)))
+        rows.append((sum(rows[-1]) + 0.85, 3.6))
         height = sum(rows[-1]) + 0.85
         figure = Figure(figsize=(_WIDTH, height), facecolor="white")
         _title(figure, result, caption)
@@ -81,6 +87,9 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
         if has_drums:
             axes[1].sharex(axes[0])
             _draw_drums(axes[1], roll)
+        if strip:
+            axes[-2].sharex(axes[0])
+            _draw_strip(axes[-2], roll, strip)
         _draw_tree(axes[-1], result)
         figure.savefig(path, dpi=130)
 
@@ -213,6 +222,32 @@ def _draw_drums(axes: Axes, roll: _Roll) -> None:
     axes.set_yticks(range(len(used)), [names[lane] for lane in used])
     axes.set_title(f"Drums ({int(drums.sum())} strokes)", loc="left", fontsize=10, color=_SOFT)
     _bar_grid(axes, roll, label=True)
+
+
+def _strip_rows(reward: Reward) -> dict[str, tuple[float, ...]]:
+    """What can be told of each bar, from 0 for bad to 1 for good."""
+    return {name: values for name, values in reward.bars.items() if all(0 <= value <= 1 for value in values)}
+
+
+def _draw_strip(axes: Axes, roll: _Roll, rows: dict[str, tuple[float, ...]]) -> None:
+    shown = np.full((len(rows), len(roll.bars) - 1), np.nan)
+    for row, values in enumerate(rows.values()):
+        heard = values[: shown.shape[1]]
+        shown[row, : len(heard)] = heard
+    axes.pcolormesh(
+        roll.bars, np.arange(len(rows) + 1), shown, cmap=_HEAT, vmin=0, vmax=1, edgecolors="white", linewidth=1.2
+    )
+    for row, column in np.argwhere(shown < _POOR).tolist():
+        middle = (roll.bars[column] + roll.bars[column + 1]) / 2
+        if shown.shape[1] <= _MOST_NUMBERS:  # numbers in more bars than that would run into one another
+            number = f"{shown[row, column]:.2f}".removeprefix("0")
+            axes.text(middle, row + 0.52, number, fontsize=6.5, color=_INK, ha="center", va="center")
+    axes.set_ylim(len(rows), 0)
+    axes.set_title("Reward bar by bar; numbers where it is below a half", loc="left", fontsize=10, color=_SOFT)
+    _bar_grid(axes, roll, label=True)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
+    axes.yaxis.tick_right()  # at the right there is room for long names
+    axes.tick_params(axis="y", labelsize=8.5, labelcolor=_INK)
 
 
 def _boxes(
