@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,10 @@ from motet.music.error import InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import DEFAULT_WEIGHTS
 from motet.training.reward_bench import audience, ballot, corruption_contest, material, swap_contest
-from motet.training.reward_bench.contest import COLUMNS, Column, Contest, Entry, all_entries
+from motet.training.reward_bench.contest import COLUMNS, Column, Contest, Entry, all_entries, every_pair
 from motet.training.reward_bench.material import Piece
 from motet.training.reward_bench.outcome import Outcome, outcome
-from motet.training.reward_bench.scorebook import Book, Source, blend, fill
+from motet.training.reward_bench.scorebook import JUDGES, Book, Source, blend, fill
 
 TOTAL: Final = "total"
 """The weighted mean of the built-in rewards by the weights that a search has by default."""
@@ -54,6 +54,8 @@ class BenchConfig:
             if getattr(self, name) < least:
                 raise InvalidInputError.of(f"bench.{name}", f"must be at least {least}", getattr(self, name))
 
+
+JUDGE_TASK: Final = "the judge's order"
 
 Outcomes = Mapping[Column, Mapping[str, Mapping[str, Outcome]]]
 """Column -> task -> reward -> figures."""
@@ -109,17 +111,34 @@ def controls(seed: int) -> list[Source]:
     return [Source(name=RANDOM, version=str(seed), score=coin), Source(name=LENGTH, version="1", score=length)]
 
 
-def scored(contests: Iterable[Contest], sources: Sequence[Source], seed: int, folder: Path | None) -> Book:
+def scored(contests: Sequence[Contest], sources: Sequence[Source], seed: int, folder: Path | None) -> Book:
     """What sources and controls say of all entries of the contests; progress to stderr."""
-    entries = all_entries(contests)
+    groups: dict[tuple[Column, ...], list[Source]] = {}
+    for source in (*sources, *controls(seed)):
+        groups.setdefault(source.columns, []).append(source)
 
     def progress(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
 
-    book = fill([*sources, *controls(seed)], entries, folder, progress)
-    sys.stderr.write("\n")
+    book: dict[str, dict[str, float]] = {}
+    for columns, group in groups.items():
+        entries = all_entries(contest for contest in contests if contest.column in columns)
+        book |= fill(group, entries, folder, progress)
+        sys.stderr.write("\n")
     return book
+
+
+def second_opinions(contests: Sequence[Contest], book: Book) -> list[Contest]:
+    """What simulated listeners hear, in the order in which the judge puts it; none without the judge's numbers."""
+    found: dict[tuple[Column, str], Contest] = {}
+    for contest in contests:
+        if contest.task == audience.TASK and JUDGES[contest.column] in book:
+            levels = tuple(book[JUDGES[contest.column]][entry.key] for entry in contest.entries)
+            found[contest.column, contest.entries[0].caption.text] = replace(
+                contest, task=JUDGE_TASK, kind="all", levels=levels, votes=every_pair(levels)
+            )
+    return list(found.values())
 
 
 def outcomes(contests: Sequence[Contest], sources: Sequence[Source], book: Book, seed: int) -> Outcomes:
@@ -135,6 +154,8 @@ def outcomes(contests: Sequence[Contest], sources: Sequence[Source], book: Book,
         for task in tasks:
             chosen = [contest for contest in contests if (contest.column, contest.task) == (column, task)]
             names = [name for name in _ordered(book, columns) if column in columns.get(name, COLUMNS)]
+            if task == JUDGE_TASK:
+                names.remove(JUDGES[column])
             own = [[one.key for one in each.entries] for each in chosen]
             other = [[one.key for one in each.controls] for each in chosen]
             rows: dict[str, Outcome | None] = {

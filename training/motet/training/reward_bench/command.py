@@ -29,6 +29,9 @@ def register(measures: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--samples", type=int, default=2, metavar="N", help="of each caption (default %(default)s)")
     parser.add_argument("--votes", type=Path, metavar="FILE", help="JSON lines with caption, a, b and preference")
+    parser.add_argument(
+        "--tune", action="store_true", help="find the weights of the total that agree best with the valid split"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="draw rewards.png there, and keep scores to go on with"
@@ -40,25 +43,43 @@ def register(measures: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def evaluate(args: argparse.Namespace) -> int:
     """Prints the tables; draws the picture if asked to."""
     from motet.model.checkpoint import Checkpoint
+    from motet.music.error import InvalidInputError
     from motet.training.reward_bench import bench
     from motet.training.reward_bench.bench import BenchConfig
+    from motet.training.reward_bench.contest import Contest
+    from motet.training.reward_bench.corruption_contest import TASK as CORRUPTIONS
     from motet.training.reward_bench.report import BenchReport
+    from motet.training.reward_bench.scorebook import Book
     from motet.training.reward_bench.source import sources
+    from motet.training.reward_bench.swap_contest import TASK as SWAPS
+    from motet.training.reward_bench.weighting import Grader, tune
 
     if args.out is not None:  # before the work, since it needs a package that may be missing
         from motet.training.reward_bench import picture
+    if args.tune and args.split == "valid":
+        raise InvalidInputError.of("split", "must be test, since weights are chosen on valid", args.split)
     config = BenchConfig(pieces=args.pieces, heard=args.heard, samples=args.samples, seed=args.seed)
+
+    def checkpoint() -> Checkpoint:
+        return Checkpoint.load(args.model)
+
     with sources(args.rewards, lambda line: sys.stderr.write(f"{line}\n")) as asked:
-        contests = bench.gather(args.corpus, args.split, lambda: Checkpoint.load(args.model), config, args.out)
-        contests = bench.with_votes(contests, args.votes)
-        book = bench.scored(contests, asked, args.seed, args.out)
-    human = [contest for contest in contests if contest.task != "votes"]
+
+        def judged(split: str, votes: Path | None) -> tuple[list[Contest], Book]:
+            contests = bench.with_votes(bench.gather(args.corpus, split, checkpoint, config, args.out), votes)
+            book = bench.scored(contests, asked, args.seed, args.out)
+            return [*contests, *bench.second_opinions(contests, book)], book
+
+        contests, book = judged(args.split, args.votes)
+        tuning = tune(Grader(*judged("valid", None)), Grader(contests, book)) if args.tune else None
+    human = [contest for contest in contests if contest.task in (SWAPS, CORRUPTIONS)]
     report = BenchReport(
         split=args.split,
-        pieces=len({contest.entries[0].caption.text for contest in human}),
+        pieces=len({id(contest.entries[0].score) for contest in human}),
         songs=len({contest.song for contest in human}),
         seed=args.seed,
         outcomes=bench.outcomes(contests, asked, book, args.seed),
+        tuning=tuning,
     )
     if args.out is not None:
         sys.stderr.write(f"{picture.draw(report, args.out)}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
 
@@ -67,6 +67,7 @@ class Contest:
         levels: what the entries are worth, as far as is known; higher is better.
         votes: comparisons that are counted.
         controls: where the words alone might tell: the entries with the music of another song, else empty.
+        family: of kinds, such as "near"; empty for none.
     """
 
     column: Column
@@ -76,7 +77,8 @@ class Contest:
     entries: tuple[Entry, ...]
     levels: tuple[float, ...]
     votes: tuple[Vote, ...]
-    controls: tuple[Entry, ...] = field(default=())
+    controls: tuple[Entry, ...] = ()
+    family: str = ""
 
     def __post_init__(self) -> None:
         if len(self.entries) != len(self.levels):

@@ -9,11 +9,14 @@ import numpy as np
 
 from motet.music.score import Score
 from motet.training.corruption import CORRUPTIONS, change, corrupt
+from motet.training.judge.data import UNSEEN
 from motet.training.reward_bench.contest import Contest, Entry, Vote
 from motet.training.reward_bench.material import Piece, others
 
 TASK: Final = "corruptions"
 SEVERITIES: Final = (0.25, 0.5, 1.0)
+SEEN_KINDS: Final = "that the judge learned from"
+UNSEEN_KINDS: Final = "that the judge never met"
 
 
 def contests(music: Sequence[Piece], kinds: int, seed: int) -> list[Contest]:
@@ -51,6 +54,7 @@ def contests(music: Sequence[Piece], kinds: int, seed: int) -> list[Contest]:
                         entries=tuple(Entry(score, piece.caption) for _, score in ladder),
                         levels=tuple(-severity for severity, _ in ladder),
                         votes=tuple(Vote(0, rung, 1.0) for rung in range(1, len(ladder))),
+                        family=UNSEEN_KINDS if names[place] in UNSEEN else SEEN_KINDS,
                     )
                 )
     return found

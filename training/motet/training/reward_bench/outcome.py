@@ -33,7 +33,7 @@ class Outcome:
         spearman, kendall: mean correlation with the levels within a contest; None where no contest has two levels.
         reliability: of P(first is preferred), the sigmoid of the margin times a number fitted on other songs.
         control: accuracy with the music of other songs; None where that says nothing.
-        kinds: accuracy by kind.
+        kinds: accuracy by family, as "all near", and by kind.
         songs: number.
     """
 
@@ -101,7 +101,6 @@ def outcome(
     margin = _margins(known, row, first, second)
     agreed = agreement(margin, preference)
     where = cluster[row]
-    kind = np.array([contests[place].kind for place in row])
     ranks = [rank_correlations(one, np.array(contest.levels)) for one, contest in zip(known, contests, strict=True)]
     ranked = np.array([place for place, one in enumerate(ranks) if one is not None], np.intp)
     spearman, kendall = (
@@ -112,8 +111,8 @@ def outcome(
     controlled = np.array([len(controls[place]) > 0 for place in row])
     if controlled.any():
         swapped = [np.where(np.isnan(one), SILENT, one) for one in controls]
-        chosen = _margins(swapped, row[controlled], first[controlled], second[controlled])
-        control = mean(agreement(chosen, preference[controlled]), where[controlled], taken)
+        gap = _margins(swapped, row[controlled], first[controlled], second[controlled])
+        control = mean(agreement(gap, preference[controlled]), where[controlled], taken)
     return Outcome(
         accuracy=mean(agreed, where, taken),
         spearman=spearman,
@@ -121,12 +120,23 @@ def outcome(
         reliability=reliability(probabilities(margin, preference, where), preference, where, taken),
         control=control,
         kinds={
-            name: mean(agreed[kind == name], where[kind == name], taken)
-            for name in dict.fromkeys(contest.kind for contest in contests)
-            if (kind == name).any()
+            name: mean(agreed[chosen], where[chosen], taken)
+            for name, members in _kinds(contests).items()
+            if (chosen := np.isin(row, members)).any()
         },
         songs=len(set(where.tolist())),
     )
+
+
+def _kinds(contests: Sequence[Contest]) -> dict[str, list[int]]:
+    """Families, then kinds, and the places of their contests."""
+    found: dict[str, list[int]] = {f"all {contest.family}": [] for contest in contests if contest.family}
+    found |= {contest.kind: [] for contest in contests}
+    for place, contest in enumerate(contests):
+        found[contest.kind].append(place)
+        if contest.family:
+            found[f"all {contest.family}"].append(place)
+    return found
 
 
 def _margins(

@@ -10,6 +10,7 @@ from motet.training.reward_bench.bench import Outcomes
 from motet.training.reward_bench.contest import COLUMNS
 from motet.training.reward_bench.outcome import Outcome
 from motet.training.reward_bench.statistic import Estimate
+from motet.training.reward_bench.weighting import Tuning
 
 _TITLES: Final = {
     "alignment": "Alignment: is the music what the caption says?",
@@ -27,8 +28,7 @@ class BenchReport:
         pieces, songs: of human music.
         seed: of everything.
         outcomes: the figures.
-        unseen: kinds of corruption that the judge did not learn from.
-        notes: lines about what is missing.
+        tuning: of the weights of the total, if that was asked for.
     """
 
     split: str
@@ -36,8 +36,7 @@ class BenchReport:
     songs: int
     seed: int
     outcomes: Outcomes
-    unseen: Sequence[str] = ()
-    notes: Sequence[str] = ()
+    tuning: Tuning | None = None
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -46,12 +45,11 @@ class BenchReport:
             "pieces": self.pieces,
             "songs": self.songs,
             "seed": self.seed,
-            "unseen_by_the_judge": list(self.unseen),
-            "notes": list(self.notes),
             "columns": {
                 column: {task: {name: one.record() for name, one in rewards.items()} for task, rewards in tasks.items()}
                 for column, tasks in self.outcomes.items()
             },
+            "weightings": self.tuning.record() if self.tuning is not None else None,
         }
 
     def table(self) -> str:
@@ -67,7 +65,7 @@ class BenchReport:
             (
                 head,
                 *(part for column in COLUMNS if column in self.outcomes for part in self._column(column)),
-                *self.notes,
+                *((self.tuning.table(),) if self.tuning is not None else ()),
             )
         )
 
@@ -90,17 +88,15 @@ class BenchReport:
         titles = ("task", "reward", "accuracy", "Spearman", "Kendall", "calibration error")
         parts = [f"## {_TITLES[column]}", _markdown((*titles, *(("other music",) if has_control else ())), rows)]
         for task, rewards in tasks.items():
-            kinds = list(dict.fromkeys(kind for one in rewards.values() for kind in one.kinds))
+            kinds = list(next(iter(rewards.values())).kinds)
             if len(kinds) > 1:
                 legend = (
                     f"Accuracy in {task} by kind; bold from {_GATE[0]:.2f} with a lower bound above {_GATE[1]:.2f}."
                 )
-                if any(kind in self.unseen for kind in kinds):
-                    legend += " *: the judge did not learn from this kind."
                 lines = [
                     (
-                        kind + " *" * (kind in self.unseen),
-                        str(max(one.kinds[kind].n for one in rewards.values())),
+                        kind,
+                        str(next(iter(rewards.values())).kinds[kind].n),
                         *(_gated(one.kinds[kind]) for one in rewards.values()),
                     )
                     for kind in kinds

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,11 @@ from motet.training.reward_bench.journal import Journal
 FILE: Final = "scores.jsonl"
 SILENT: Final = 0.5
 """What counts for an entry that a reward does not judge."""
+
+JUDGES: Final[Mapping[Column, str]] = MappingProxyType(
+    {"alignment": "judge (alignment)", "musicality": "judge (musicality)"}
+)
+"""Names of the judge's two opinions, each in its column."""
 
 Scorer = Callable[[Sequence[Score], Caption], Sequence[float | None]]
 """From scores and a caption to a number for each, None where it judges nothing."""

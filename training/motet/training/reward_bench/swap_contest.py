@@ -18,6 +18,8 @@ from motet.training.swap import SWAPS, swaps
 TASK: Final = "attribute swaps"
 LADDER_TASK: Final = "false attributes"
 
+NEAR: Final = ("instruments near", "tempo near", "key by a fifth", "relative key")
+
 _STEPS: Final = ("instruments far", "drums", "tempo far", "key far", "meter")
 """What the rungs of a ladder make false, in an order that is drawn anew for each piece."""
 
@@ -40,6 +42,7 @@ def contests(music: Sequence[Piece], seed: int) -> list[Contest]:
                     levels=(1.0, 0.0),
                     votes=every_pair((1.0, 0.0)),
                     controls=tuple(Entry(stranger.score, caption) for caption in captions),
+                    family="near" if name in NEAR else "far",
                 )
             )
     return found
