@@ -2,7 +2,8 @@
 
 All ways play the same pieces at the same rate into an array of samples, taking turns round by round, because a shared
 machine is not equally fast twice; medians over the rounds are printed. CPU seconds count the processes that a way
-starts; ratios are between CPU times.
+starts; ratios are between CPU times. Ours play what scoring hears, which ends with the piece; the others let it ring
+for the one to five seconds that they always do.
 
     python benchmarks/render.py                               # a built-in piece of four tracks
     python benchmarks/render.py --midi FOLDER                 # pieces of four tracks or more found there
@@ -39,6 +40,7 @@ from motet.music.error import MotetError
 from motet.music.score import DRUMS, Score
 from motet.rewards.draft import Draft
 from motet.rewards.farm import Farm
+from motet.rewards.plan import Plan
 from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.sound import Sound
 
@@ -150,6 +152,11 @@ def of_processes(files: Sequence[Path], rate_hz: int) -> Way:
     return run
 
 
+def whole(player: Player, piece: Score) -> Plan:
+    """All of a piece, as scoring hears it."""
+    return player.plan(piece, 0.0, piece.duration_s)
+
+
 def speed(pieces: Sequence[Score], rate_hz: int, rounds: int) -> list[dict[str, Any]]:
     """One row for each way."""
     config = RenderConfig(rate_hz=rate_hz)
@@ -172,13 +179,12 @@ def speed(pieces: Sequence[Score], rate_hz: int, rounds: int) -> list[dict[str, 
             print("no row for the fluidsynth command: `apt-get install fluidsynth` brings it", file=sys.stderr)
         ways["one process per file, ours"] = of_processes(files, rate_hz)
         ways["pretty_midi.fluidsynth"] = lambda: [one.fluidsynth(fs=rate_hz) for one in read]
-        ways["Renderer"] = lambda: [ours.render(piece) for piece in pieces]
+        ways["Renderer"] = lambda: ours.plays([whole(ours, piece) for piece in pieces])
         if Path("/proc/self/stat").exists():
-            plan = lambda piece: farm.plan(piece, 0.0, piece.duration_s, tail_s=2.0)  # noqa: E731
-            ways["Farm, 2 workers"] = lambda: farm.plays([plan(piece) for piece in pieces])
+            ways["Farm, 2 workers"] = lambda: farm.plays([whole(farm, piece) for piece in pieces])
         else:
             print("no row for the farm: the CPU time of its workers is read from /proc", file=sys.stderr)
-        ways["Draft (symusic)"] = lambda: [draft.render(piece) for piece in pieces]
+        ways["Draft (symusic)"] = lambda: draft.plays([whole(draft, piece) for piece in pieces])
         taken: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for _ in range(rounds):
             for name, way in ways.items():
@@ -208,7 +214,7 @@ def growth(pieces: Sequence[Score], rate_hz: int, chunk: int, bars: int) -> list
                 lines = piece.bar_ticks()
                 part = piece.between(0, int(lines[end]))
                 start_s, end_s = piece.seconds(lines[[end - chunk, end]])
-                before, rendered = time.process_time(), sound.rendered
+                before, rendered_s = time.process_time(), sound.rendered_s
                 sound.audios(sound.windows(part))
                 between = time.process_time()
                 anew = Sound(player)
@@ -216,7 +222,7 @@ def growth(pieces: Sequence[Score], rate_hz: int, chunk: int, bars: int) -> list
                 row["anew_cpu_s"] += (time.process_time() - between) / len(pieces)
                 row["kept_cpu_s"] += (between - before) / len(pieces)
                 row["new_s"] += (end_s - start_s) / len(pieces)
-                row["played_s"] += (sound.rendered - rendered) * sound.window_s / len(pieces)
+                row["played_s"] += (sound.rendered_s - rendered_s) / len(pieces)
             rows.append(row)
     return rows
 
@@ -288,7 +294,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--midi", type=Path, help="folder of MIDI files (default: one built-in piece)")
     parser.add_argument("--pieces", type=int, default=8, help="how many of them, default %(default)s")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each piece, default %(default)s")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each piece, default %(default)s")
     parser.add_argument("--rate", type=int, default=22050, help="samples a second, default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="turns of every way, default %(default)s")
     parser.add_argument("--growth", action="store_true", help="print the cost of a chunk by the length of the piece")

@@ -173,7 +173,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
-def test_workers_do_not_load_torch_nor_the_main_module():
+def test_what_a_worker_imports_brings_no_torch():
     code = "import sys; from motet.rewards import farm; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "False"

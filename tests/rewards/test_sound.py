@@ -8,8 +8,8 @@ from motet.music.score import Score
 from motet.rewards.draft import Draft
 from motet.rewards.farm import Farm
 from motet.rewards.render import RenderConfig, Renderer
-from motet.rewards.sound import Sound
-from tests.rewards.pieces import drums, score_of, song
+from motet.rewards.sound import Sound, Window
+from tests.rewards.pieces import drums, score_of, song, together
 
 
 @pytest.fixture(scope="module")
@@ -19,17 +19,39 @@ def renderer():
 
 
 def test_a_piece_that_grew_is_rendered_only_where_it_is_new(renderer):
-    sound = Sound(renderer, window_s=4.0)
-    long = song(8, seed=1)  # 16 s
+    sound = Sound(renderer, window_s=8.0)
+    long = song(24, seed=1)  # 48 s
     lines = long.bar_ticks()
-    beginning = long.between(0, int(lines[4]))
-    first = [sound.audio(window) for window in sound.windows(beginning)]
-    assert sound.rendered == len(first) == 2
-    both = [sound.audio(window) for window in sound.windows(long)]
-    assert len(both) == 4
-    assert sound.rendered == len({window.plan.digest for window in sound.windows(long)}) > 2
-    for kept, now in zip(first, both, strict=False):
-        np.testing.assert_array_equal(kept, now)
+    spent = []
+    for bars in range(3, 25, 3):  # 6 s more each time
+        before = sound.rendered_s
+        kept = sound.audios(sound.windows(long.between(0, int(lines[bars]))))
+        spent.append(sound.rendered_s - before)
+    anew = Sound(renderer, window_s=8.0)
+    # It sounds as if it had never been shorter, and no chunk cost more than twice what its bars cost at first.
+    for one, other in zip(kept, anew.audios(anew.windows(long)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert max(spent) < 2 * spent[0]
+    before = sound.rendered_s
+    sound.audios(sound.windows(long))
+    assert sound.rendered_s == before
+
+
+def test_a_window_is_the_sum_of_its_parts(renderer):
+    for piece in (song(4, seed=2), together(song(3), drums(3))):
+        sound = Sound(renderer, window_s=8.0)
+        window = sound.windows(piece)[0]
+        parts, whole = sound.audio(window), renderer.play(window.plan).mean(axis=1)
+        assert parts.shape == whole.shape
+        assert np.mean((parts - whole) ** 2) < 1e-3 * np.mean(whole**2)
+    # A key struck again lets go of what it struck two seconds before; one part is the whole itself, bit by bit.
+    again = renderer.plan(score_of([(0, 16, 60), (5, 2, 60), (6, 8, 60)], program=48), 0, 8)
+    parts, whole = Sound(renderer).audio(Window(plan=again, share=1.0, digest=b"")), renderer.play(again).mean(axis=1)
+    assert np.mean((parts - whole) ** 2) < 1e-3 * np.mean(whole**2)
+    plan = renderer.plan(together(song(3), drums(3)), 0, 6, tail_s=1.0)
+    ((_, one),) = plan.parts(10_000, blocks_per_s=22050 / 64)
+    same = renderer.play(plan)
+    np.testing.assert_array_equal(renderer.play(one)[: len(same)], same)
 
 
 def test_windows_know_how_full_they_are_and_skip_rests(renderer):
@@ -45,23 +67,28 @@ def test_long_pieces_are_heard_in_evenly_spread_windows(renderer):
 
 
 def test_the_cache_is_bounded_and_forgets_the_least_recently_used(renderer):
-    size = len(Sound(renderer, window_s=2.0).audio(Sound(renderer, window_s=2.0).windows(song(1))[0])) * 4
-    sound = Sound(renderer, window_s=2.0, cache_bytes=2 * size)
-    windows = sound.windows(song(4, seed=2))
-    for place in (0, 1, 0, 2):  # 1 is forgotten for 2
-        sound.audio(windows[place])
-    assert sound.rendered == 3
-    sound.audio(windows[0])
-    assert sound.rendered == 3
-    sound.audio(windows[1])
-    assert sound.rendered == 4
+    pieces = [score_of([(0, 1, pitch)], program=16) for pitch in (60, 62, 64)]  # an organ: all ring for as long
+    once = Sound(renderer)
+    once.audios(once.windows(pieces[0]))
+    size = round(once.rendered_s * once.rate_hz) * 4
+    sound = Sound(renderer, cache_bytes=5 * size // 2)
+
+    def costs(place: int) -> bool:
+        before = sound.rendered_s
+        sound.audios(sound.windows(pieces[place]))
+        return sound.rendered_s > before
+
+    assert [costs(place) for place in (0, 1, 0, 2)] == [True, True, False, True]  # 1 is forgotten for 2
+    assert [costs(place) for place in (0, 1)] == [False, True]
 
 
 def test_missing_windows_are_rendered_once_and_given_in_order(renderer):
     sound = Sound(renderer, window_s=2.0)
     windows = sound.windows(song(2)) + sound.windows(song(3, seed=1)) + sound.windows(song(2))
     audios = sound.audios(windows)
-    assert sound.rendered == len({window.digest for window in windows}) < len(windows)
+    once = sound.rendered_s
+    sound.audios(windows)
+    assert sound.rendered_s == once < len(windows) * 2.0 * 2
     alone = Sound(renderer, window_s=2.0)
     for window, audio in zip(windows, audios, strict=True):
         np.testing.assert_array_equal(audio, alone.audio(window))

@@ -96,10 +96,44 @@ class Plan:
         """Middle C on a piano for 2 s at 8 kHz (less at higher rates): no soundfont fit for music is silent on it."""
         return cls.of_notes(np.array([[0, 0, 60, 250, 100]], np.int64), 250, blocks_per_s=8000 / BLOCK)
 
+    def parts(self, blocks: int, *, blocks_per_s: float) -> list[tuple[int, Plan]]:
+        """Plans of the notes that begin in each stretch of ``blocks``, with the block at which each is to be heard.
+
+        Without effects a synthesizer adds up its voices, so the parts, each ringing on to the end of the whole, sum up
+        to it, but for drums that cut each other short across two parts. A part depends on the notes that begin in it
+        alone, and on when one of another part strikes one of its keys again.
+        """
+        notes = self._released()
+        found = []
+        for stretch in np.unique(notes[:, 0] // blocks).tolist():
+            mine = notes[notes[:, 0] // blocks == stretch]
+            start = stretch * blocks
+            mine[:, [0, 3]] -= start
+            end = int(mine[:, 3].max())
+            rest_s = (self.blocks - start - end + 0.5) / blocks_per_s + self.tail_s
+            found.append((start, Plan.of_notes(mine, end, blocks_per_s=blocks_per_s, tail_s=rest_s)))
+        return found
+
+    def _released(self) -> NDArray[np.int64]:
+        """The notes [N, (on, program, pitch, off, velocity)] as keys release them: a key struck again lets go first."""
+        notes: list[list[int]] = []
+        newest: dict[tuple[int, int], list[int]] = {}
+        held: dict[tuple[int, int], int] = {}
+        events = (self.block, self.is_on, self.program, self.pitch, self.velocity)
+        for block, is_on, program, pitch, velocity in zip(*(column.tolist() for column in events), strict=True):
+            key = (program, pitch)
+            held[key] = held.get(key, 0) + (1 if is_on else -1)
+            if key in newest and (is_on or not held[key]):
+                newest.pop(key)[3] = block
+            if is_on:
+                notes.append([block, program, pitch, block, velocity])
+                newest[key] = notes[-1]
+        return np.array(notes, np.int64).reshape(-1, 5)
+
     @cached_property
     def digest(self) -> bytes:
         """sha256 over all that decides the sound (32 bytes)."""
-        hasher = hashlib.sha256(np.array([self.blocks, round(self.tail_s * 1000)], np.int64).tobytes())
+        hasher = hashlib.sha256(np.array([self.blocks, round(self.tail_s * 1e6)], np.int64).tobytes())
         for column in (self.block, self.is_on, self.program, self.pitch, self.velocity):
             hasher.update(np.ascontiguousarray(column).tobytes())
         return hasher.digest()

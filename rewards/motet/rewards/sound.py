@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-from motet.rewards.plan import Plan
+from motet.rewards.plan import BLOCK, Plan
 from motet.rewards.render import Player
+
+_PART_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +37,10 @@ class Window:
 
 
 class Sound:
-    """Renders windows on a grid that starts with the piece, and remembers them by content.
+    """Renders windows on a grid that starts with the piece, and remembers by content what they are made of.
+
+    A window is the sum of its parts (``Plan.parts``): a piece that grew by some bars costs these bars, the two seconds
+    at most in which they begin, and their ringing. Its sound depends on its notes alone, not on how the piece grew.
 
     Args:
         player: a synthesizer in this process, or a farm, which renders windows side by side.
@@ -61,8 +67,8 @@ class Sound:
         self._kept: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._kept_bytes = 0
         self._lock = threading.Lock()
-        self.rendered = 0
-        """Windows rendered so far: a measure of what the cache saves."""
+        self.rendered_s = 0.0
+        """Seconds of sound rendered so far: a measure of what the cache saves."""
 
     def windows(self, score: Score) -> list[Window]:
         """The windows in which anything sounds, in order; cheap, nothing is rendered. An empty score has none."""
@@ -86,25 +92,28 @@ class Sound:
         return self.audios([window])[0]
 
     def audios(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
-        """The sound of each window, as of ``audio``; those not kept are played together, each content once."""
+        """The sound of each window, as of ``audio``: its parts, of which those not kept are played side by side."""
+        parts = {window.digest: self._parts(window) for window in windows}
         sounds: dict[bytes, NDArray[np.float32]] = {}
         missing: dict[bytes, Plan] = {}
         with self._lock:
-            for window in windows:
-                kept = self._kept.get(window.digest)
+            for _, part in itertools.chain.from_iterable(parts.values()):
+                kept = self._kept.get(part.digest)
                 if kept is None:
-                    missing[window.digest] = window.plan
+                    missing[part.digest] = part
                 else:
-                    sounds[window.digest] = kept
-                    self._kept.move_to_end(window.digest)
+                    sounds[part.digest] = kept
+                    self._kept.move_to_end(part.digest)
         for digest, audio in zip(missing, self._player.plays(list(missing.values())), strict=True):
             sounds[digest] = audio.mean(axis=1, dtype=np.float32)
-            sounds[digest].flags.writeable = False
         with self._lock:
-            self.rendered += len(missing)
             for digest in missing:
+                self.rendered_s += len(sounds[digest]) / self.rate_hz
                 self._keep(digest, sounds[digest])
-        return [sounds[window.digest] for window in windows]
+        return [_sum(window, parts[window.digest], sounds) for window in windows]
+
+    def _parts(self, window: Window) -> list[tuple[int, Plan]]:
+        return window.plan.parts(round(_PART_S * self.rate_hz / BLOCK), blocks_per_s=self.rate_hz / BLOCK)
 
     def _keep(self, digest: bytes, audio: NDArray[np.float32]) -> None:
         if digest not in self._kept and audio.nbytes <= self._cache_bytes:
@@ -112,3 +121,16 @@ class Sound:
             self._kept_bytes += audio.nbytes
             while self._kept_bytes > self._cache_bytes:
                 self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+def _sum(
+    window: Window, parts: Sequence[tuple[int, Plan]], sounds: Mapping[bytes, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """The window's parts, each from the block at which it is to be heard, added in their order."""
+    audio = np.zeros(window.plan.blocks * BLOCK, np.float32)
+    for block, part in parts:
+        rest = audio[block * BLOCK :]
+        sound = sounds[part.digest][: len(rest)]
+        rest[: len(sound)] += sound
+    audio.flags.writeable = False
+    return audio
