@@ -29,7 +29,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import pretty_midi
+import pretty_midi  # type: ignore[import-untyped]
 import soundfile  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
@@ -60,7 +60,7 @@ Way = Callable[[], object]
 
 def built_in_piece(bars: int = 64) -> Score:
     """A piece by rule at 120 BPM: chords, bass, a melody in quavers and drums, each on a track."""
-    notes = []  # onset and length in quarters, pitch, program, track
+    notes: list[tuple[float, float, int, int, int]] = []  # onset and length in quarters, pitch, program, track
     for bar in range(bars):
         root = (0, 9, 5, 7)[bar % 4]
         third = 3 if root == 9 else 4
@@ -128,7 +128,7 @@ def of_command(files: Sequence[Path], font: Path, rate_hz: int, *, plain: bool) 
     command = shutil.which("fluidsynth")
     options = ["-R", "0", "-C", "0", "-r", str(rate_hz)] if plain else ["-r", str(COMMAND_RATE_HZ)]
 
-    def run() -> object:
+    def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "out.wav"
             for file in files:
@@ -142,7 +142,7 @@ def of_command(files: Sequence[Path], font: Path, rate_hz: int, *, plain: bool) 
 def of_processes(files: Sequence[Path], rate_hz: int) -> Way:
     """Ours, but with a new process and a WAV file for each piece."""
 
-    def run() -> object:
+    def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "out.wav"
             for file in files:
@@ -192,7 +192,7 @@ def speed(pieces: Sequence[Score], rate_hz: int, rounds: int) -> list[dict[str, 
                 wall, cpu = time.perf_counter(), cpu_s(workers)
                 way()
                 taken[name].append((time.perf_counter() - wall, cpu_s(workers) - cpu))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, several in taken.items():
         wall, cpu = (median(one[kind] for one in several) for kind in (0, 1))
         rows.append({"way": name, "music_s": music_s, "wall_s": wall, "cpu_s": cpu, "music_s_per_cpu_s": music_s / cpu})
@@ -252,7 +252,8 @@ def ranking(corpus: Path, samples: Path | None, count: int) -> dict[str, float]:
         return found
 
     tokenizer = Tokenizer.load(corpus / "tokenizer")
-    vectors, texts = [], []
+    vectors: list[list[NDArray[np.float32]]] = []
+    texts: list[NDArray[np.float32]] = []
     for split in ("test", "valid"):
         shard = Shard.open(corpus, split)
         for place in np.random.default_rng(0).permutation(len(shard)):

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def deadly_to_open(config: RenderConfig) -> Player:
 def without_library(config: RenderConfig) -> Player:
     """A renderer on a machine without FluidSynth."""
 
-    def refuse(name: str) -> Any:
+    def refuse(name: str, package: str | None = None) -> ModuleType:
         raise ImportError("Couldn't find the FluidSynth library.")
 
     importlib.import_module = refuse
