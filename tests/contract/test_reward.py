@@ -19,6 +19,7 @@ from motet.music.meter import Meter
 from motet.music.score import DRUMS, Score
 from motet.rewards.composite import Composite
 from motet.rewards.render import RenderConfig, Renderer
+from motet.server.convert import MOST_BARS
 from motet.v1.search_pb2 import Reward, RewardWeight
 from motet.v1.search_service_pb2 import ScoreRequest, ScoreResponse, SearchRequest
 from tests.contract.conftest import Running, collect, running
@@ -86,7 +87,10 @@ async def test_every_file_gets_a_number(rewards: Composite, name: str, caption: 
     file = midi.write(PIECES[name])
     async with serving(rewards) as started:
         answer = await started.stub.Score(ScoreRequest(midi=file, caption=caption))
-        check(answer.reward, len(midi.read(file).bar_ticks()) - 1)
+        bars = len(midi.read(file).bar_ticks()) - 1
+        check(answer.reward, bars)
+        assert bool(answer.reward.bars) is (bars <= MOST_BARS)
+        assert answer.ByteSize() < 4 << 20
         assert [term.name for term in answer.reward.terms] == ["text", "harmony", "adherence"]
         assert answer == await started.stub.Score(ScoreRequest(midi=file, caption=caption))
 

@@ -178,7 +178,9 @@ class Reward(_message.Message):
 
     @_builtins.property
     def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardBars]:
-        """Parts of the terms bar by bar, where that makes sense; absent while a search runs."""
+        """Parts of the terms bar by bar, where that makes sense; absent while a search runs, and for pieces of more than 4,096
+        bars.
+        """
 
     def __init__(
         self,

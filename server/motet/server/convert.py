@@ -22,6 +22,9 @@ from motet.v1 import search_pb2, search_service_pb2
 
 DEFAULT_CANDIDATES = SearchRequest(caption="music").candidates
 
+MOST_BARS = 4096
+"""Pieces with more are not told bar by bar: a message of 4 MB is all that many clients take."""
+
 _Row = tuple[int, int, float | None, int, bool]
 """Of one tree node: parent, arm, reward, bars, alive."""
 
@@ -164,7 +167,11 @@ def reward(breakdown: Breakdown) -> search_pb2.Reward:
         total=breakdown.total,
         terms=_terms(breakdown.terms),
         details=_terms(breakdown.details),
-        bars=[search_pb2.RewardBars(name=name, values=values) for name, values in breakdown.bars.items()],
+        bars=[
+            search_pb2.RewardBars(name=name, values=values)
+            for name, values in breakdown.bars.items()
+            if len(values) <= MOST_BARS
+        ],
     )
 
 
