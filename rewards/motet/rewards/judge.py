@@ -20,7 +20,7 @@ from torch import Tensor
 
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
-from motet.rewards.judge_reading import BAR, CONTENT, MANNER, MOST_BARS, read
+from motet.rewards.judge_reading import CONTENT, MANNER, read
 from motet.rewards.judge_towers import JudgeConfig, JudgeTowers
 from motet.rewards.text import Calibration
 
@@ -86,7 +86,7 @@ class Judge:
                 raise UnavailableError("JUDGE_MISSING", message, {"path": str(folder / name)})
         try:
             document: Mapping[str, Any] = json.loads((folder / CONFIG).read_text("utf-8"))
-            expected = {"format": _FORMAT, "reading": [MANNER, BAR, CONTENT]}
+            expected = {"format": _FORMAT, "reading": [MANNER, CONTENT]}
             if {name: document[name] for name in expected} != expected:
                 raise InvalidInputError.of("judge.format", f"must be {_FORMAT}, of readings like ours", document)
             towers = JudgeTowers(JudgeConfig(**document["towers"]))
@@ -109,7 +109,7 @@ class Judge:
         (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         document = {
             "format": _FORMAT,
-            "reading": [MANNER, BAR, CONTENT],
+            "reading": [MANNER, CONTENT],
             "towers": asdict(self.towers.config),
             "alignment": asdict(self.alignment),
             "musicality": asdict(self.musicality),
@@ -145,12 +145,8 @@ class Judge:
             return None
         manner = torch.from_numpy(np.stack([reading.manner for reading in readings]))
         content = torch.from_numpy(np.stack([reading.content for reading in readings]))
-        bars = torch.zeros(len(readings), MOST_BARS, BAR)
-        real = torch.zeros(len(readings), MOST_BARS, dtype=torch.bool)
-        for row, reading in enumerate(readings):
-            bars[row, : len(reading.bars)] = torch.from_numpy(reading.bars)
-            real[row, : len(reading.bars)] = True
-        share = real.sum(dim=1) / real.sum()
+        share = torch.tensor([float(reading.bars) for reading in readings])
+        share /= share.sum()
         cosines = self.towers.music_vectors(manner, content) @ text
-        numbers = self.towers.musical(manner, bars, real)
+        numbers = self.towers.musical(manner)
         return Opinion(cosine=float(cosines @ share), musicality=float(numbers @ share))

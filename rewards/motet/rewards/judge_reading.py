@@ -49,12 +49,12 @@ class Reading:
 
     Args:
         manner: [MANNER] how the music goes; the same in every key, tempo and choice of instruments.
-        bars: [bars, BAR] the same of each bar.
+        bars: how many were read.
         content: [CONTENT] what captions speak of: tempo, key, meter, players, register.
     """
 
     manner: NDArray[np.float32]
-    bars: NDArray[np.float32]
+    bars: int
     content: NDArray[np.float32]
 
 
@@ -120,7 +120,7 @@ def _reading(score: Score, bars: int) -> Reading:
     )
     return Reading(
         manner=manner.astype(np.float32),
-        bars=table.astype(np.float32),
+        bars=bars,
         content=_content(score, notes, pitched, drums, sound).astype(np.float32),
     )
 
@@ -199,13 +199,13 @@ class _Sound:
     def total(self) -> Floats:
         """[12] share of each pitch class in the sounding time."""
         time = (self.classes * self.span).sum(axis=0)
-        return time / max(float(time.sum()), 1e-9)
+        return np.asarray(time / max(float(time.sum()), 1e-9))
 
     def between(self, rows: Floats, edges: Ints) -> Floats:
         """Sums over time of rows [E, ...] from each of ``edges``, which are starts, to the next."""
         total = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows * self.span, axis=0)])
         place = np.searchsorted(self.starts, edges)
-        return total[place[1:]] - total[place[:-1]]
+        return np.asarray(total[place[1:]] - total[place[:-1]])
 
 
 def _key_fits(classes: Floats) -> Floats:
@@ -386,7 +386,7 @@ def _rhythm(notes: _Notes, pitched: _Notes, drums: _Notes) -> Floats:
 
 
 def _bars(notes: _Notes, pitched: _Notes, drums: _Notes, sound: _Sound, relative: Floats, minor: bool) -> Floats:
-    """One row a bar: [bars, BAR]."""
+    """One row a bar: [bars, columns]."""
     bars = len(notes.edges) - 1
     steps = np.diff(notes.edges)
     classes = sound.between(relative, notes.edges)
@@ -493,12 +493,12 @@ def _content(score: Score, notes: _Notes, pitched: _Notes, drums: _Notes, sound:
     ).astype(np.float64)
 
 
-def _sizes() -> tuple[int, int, int]:
+def _sizes() -> tuple[int, int]:
     at, small = np.zeros(1, np.int64), np.ones(1, np.int16)
     note = Score(1, at, at + 4, small, small, small, small)
     reading = read(note)[0]
-    return len(reading.manner), reading.bars.shape[1], len(reading.content)
+    return len(reading.manner), len(reading.content)
 
 
-MANNER, BAR, CONTENT = _sizes()
+MANNER, CONTENT = _sizes()
 """Numbers in each part of a reading."""

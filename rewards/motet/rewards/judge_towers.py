@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from motet.music.error import InvalidInputError
-from motet.rewards.judge_reading import BAR, CONTENT, MANNER, MOST_BARS
+from motet.rewards.judge_reading import CONTENT, MANNER
 
 _WORD: Final = re.compile(r"[a-z]+[#♯♭]?(?:'[a-z]+)?|\d+/\d+|\d+")
 _HALF_TONES: Final = 12  # a number is also known by its place on a scale of twelfths of a doubling
@@ -27,8 +27,6 @@ class JudgeConfig:
     Args:
         width: dimension of the common space.
         hidden: units of the perceptrons.
-        bar: width of a bar's vector.
-        layers: of attention between bars; 0 for none.
         words: places that words and pairs of words are hashed to.
         word: width of a word's vector.
         dropout: while training.
@@ -36,14 +34,12 @@ class JudgeConfig:
 
     width: int = 128
     hidden: int = 256
-    bar: int = 96
-    layers: int = 2
     words: int = 8192
     word: int = 96
-    dropout: float = 0.15
+    dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        for name, low in (("width", 8), ("hidden", 8), ("bar", 8), ("layers", 0), ("words", 64), ("word", 8)):
+        for name, low in (("width", 8), ("hidden", 8), ("words", 64), ("word", 8)):
             if getattr(self, name) < low:
                 raise InvalidInputError.of(f"judge.{name}", f"must be at least {low}", getattr(self, name))
         if not 0 <= self.dropout < 1:
@@ -71,31 +67,18 @@ class JudgeTowers(nn.Module):
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__()
         self.config = config
-        for name, size in (("manner", MANNER), ("bars", BAR), ("content", CONTENT)):
+        for name, size in (("manner", MANNER), ("content", CONTENT)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
-        self.bar = nn.Sequential(nn.Linear(BAR, config.bar), nn.GELU(), nn.Dropout(config.dropout))
-        self.place = nn.Parameter(0.02 * torch.randn(MOST_BARS, config.bar))
-        layer = nn.TransformerEncoderLayer(
-            config.bar, 4, 2 * config.bar, config.dropout, "gelu", batch_first=True, norm_first=True
-        )
-        self.between = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
-        pooled = MANNER + 2 * config.bar
-        self.musicality = _perceptron(pooled, config.hidden, 1, config.dropout)
+        self.musicality = _perceptron(MANNER, config.hidden, 1, config.dropout)
         self.alignment = _perceptron(MANNER + CONTENT, config.hidden, config.width, config.dropout)
         self.word = nn.EmbeddingBag(config.words, config.word, mode="sum")
         self.text = _perceptron(config.word, config.hidden, config.width, config.dropout)
         self.log_scale = nn.Parameter(torch.tensor(2.66))
 
-    def musical(self, manner: Tensor, bars: Tensor, real: Tensor) -> Tensor:
-        """How musical: [B], any real number; from [B, MANNER], [B, MOST_BARS, BAR] and which bars are real."""
-        manner = self._levelled("manner", manner)
-        line = self.bar(self._levelled("bars", bars)) + self.place
-        line = self.between(line, src_key_padding_mask=~real)
-        weight = real.float().unsqueeze(-1)
-        mean = (line * weight).sum(1) / weight.sum(1).clamp(min=1)
-        most = line.masked_fill(~real.unsqueeze(-1), -1e4).amax(1)
-        number: Tensor = self.musicality(torch.cat([manner, mean, most], dim=-1))
+    def musical(self, manner: Tensor) -> Tensor:
+        """How musical: [B], any real number; from [B, MANNER]."""
+        number: Tensor = self.musicality(self._levelled("manner", manner))
         return number.squeeze(-1)
 
     def music_vectors(self, manner: Tensor, content: Tensor) -> Tensor:
@@ -117,7 +100,7 @@ class JudgeTowers(nn.Module):
         return self.log_scale.exp().clamp(max=100.0)
 
     def set_levels(self, name: str, rows: Tensor) -> None:
-        """Takes mean and deviation of "manner", "bars" or "content" from training data [N, size]."""
+        """Takes mean and deviation of "manner" or "content" from training data [N, size]."""
         spread = rows.std(dim=0)
         self.get_buffer(f"{name}_mean").copy_(rows.mean(dim=0))
         self.get_buffer(f"{name}_scale").copy_(1 / spread.clamp(min=0.01))

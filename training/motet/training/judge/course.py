@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from motet.music.error import CancelledError, InvalidInputError
 from motet.rewards.judge_towers import JudgeTowers
+from motet.training.contrast import contrast
+from motet.training.facts import Facts
 from motet.training.judge.data import Lessons, Readings
-from motet.training.text_audio import Facts, contrast
 
 _STATE: Final = "training.safetensors"
 
@@ -123,12 +124,9 @@ def train(
 
 def _preference(towers: JudgeTowers, lessons: Lessons, pairs: NDArray[np.intp], absolute: float) -> Tensor:
     """Bradley-Terry loss of whole above mildly above strongly spoiled, and the same across pieces."""
-    owners = lessons.owner[pairs]
-    parts = [lessons.whole.take(owners), lessons.spoilt.take(2 * pairs), lessons.spoilt.take(2 * pairs + 1)]
-    manner, bars, real = (
-        torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])) for name in ("manner", "bars", "real")
-    )
-    whole, strong, mild = towers.musical(manner.float(), bars.float(), real).chunk(3)
+    spoilt = lessons.spoilt[pairs]
+    manner = np.concatenate([lessons.whole.manner[lessons.owner[pairs]], spoilt[:, 0], spoilt[:, 1]])
+    whole, strong, mild = towers.musical(floats(manner)).chunk(3)
     above = nn.functional.softplus
     within = (above(strong - whole) + above(mild - whole) + above(strong - mild)).mean() / 3
     across = (above(-whole) + (above(strong) + above(mild)) / 2).mean() / 2
@@ -139,7 +137,6 @@ def set_levels(towers: JudgeTowers, whole: Readings) -> None:
     """Sets mean and deviation of all inputs from whole windows."""
     towers.set_levels("manner", floats(whole.manner))
     towers.set_levels("content", floats(whole.content))
-    towers.set_levels("bars", floats(whole.bars[whole.real]))
 
 
 def floats(rows: NDArray[np.float16]) -> Tensor:
@@ -190,5 +187,6 @@ def _resume(
     losses = [(float(one), float(other)) for one, other in document["losses"]]
     steps = next(iter(state.values()))["step"] if state else torch.tensor(0)
     for _ in range(int(steps)):
+        optimizer.step()  # without gradients it does nothing, and the schedule wants it first
         schedule.step()
     return losses

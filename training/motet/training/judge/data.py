@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from motet.model.tokenizer import Tokenizer
 from motet.music.attributes import Attributes
 from motet.music.error import CancelledError, InvalidInputError
 from motet.music.score import DRUMS, Score
-from motet.rewards.judge_reading import BAR, CONTENT, MANNER, MOST_BARS, Reading, read
+from motet.rewards.judge_reading import CONTENT, MANNER, Reading, read
 from motet.training import half
 from motet.training.corpus.shard import Shard, StatedCaption
 from motet.training.corruption import CORRUPTIONS, corrupt
@@ -53,11 +53,9 @@ class DataConfig:
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """``N`` readings as arrays; bars beyond a reading's own are zero and not ``real``."""
+    """``N`` readings as arrays."""
 
     manner: NDArray[np.float16]  # [N, MANNER]
-    bars: NDArray[np.float16]  # [N, MOST_BARS, BAR]
-    real: NDArray[np.bool_]  # [N, MOST_BARS]
     content: NDArray[np.float16]  # [N, CONTENT]
 
     def __len__(self) -> int:
@@ -65,23 +63,19 @@ class Readings:
 
     def take(self, rows: NDArray[np.intp]) -> Readings:
         """Some of them."""
-        return Readings(self.manner[rows], self.bars[rows], self.real[rows], self.content[rows])
+        return Readings(self.manner[rows], self.content[rows])
 
     @classmethod
     def empty(cls, count: int) -> Readings:
         """Room for ``count``, all zero."""
         return cls(
             np.zeros((count, MANNER), np.float16),
-            np.zeros((count, MOST_BARS, BAR), np.float16),
-            np.zeros((count, MOST_BARS), np.bool_),
             np.zeros((count, CONTENT), np.float16),
         )
 
     def put(self, row: int, reading: Reading) -> None:
         """Writes one."""
-        bars = len(reading.bars)
         self.manner[row], self.content[row] = reading.manner, reading.content
-        self.bars[row, :bars], self.real[row, :bars] = reading.bars, True
 
     @classmethod
     def of(cls, scores: Sequence[Score]) -> Readings:
@@ -100,29 +94,16 @@ class Lessons:
 
     Args:
         whole: [N] readings of the windows.
-        spoilt: [M, 2] readings (as [2 * M] rows) of the windows ``owner``: spoiled much, then in the same way less.
+        spoilt: [M, 2, MANNER] the manner of the windows ``owner``: spoiled much, and in the same way less.
         owner: [M] rows of ``whole``.
         attributes, captions: by window.
     """
 
     whole: Readings
-    spoilt: Readings
+    spoilt: NDArray[np.float16]
     owner: NDArray[np.intp]
     attributes: list[Attributes]
     captions: list[list[StatedCaption]]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Material:
-    """Windows of a split as scores, with what is known of them."""
-
-    scores: list[Score]
-    attributes: list[Attributes]
-    captions: list[list[StatedCaption]]
-    musical: NDArray[np.bool_] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.scores)
 
 
 def is_music(score: Score, source: str) -> bool:
@@ -143,20 +124,6 @@ def choose(shard: Shard, windows: NDArray[np.intp], count: int, seed: int) -> ND
     return np.array(chosen, np.intp)
 
 
-def material(corpus: Path, split: str, windows: NDArray[np.intp]) -> Material:
-    """Some windows of a split."""
-    shard, tokenizer = Shard.open(corpus, split), Tokenizer.load(corpus / "tokenizer")
-    scores = [tokenizer.decode(shard.tokens(int(window)).tolist()) for window in windows]
-    return Material(
-        scores=scores,
-        attributes=[shard.attributes(int(window)) for window in windows],
-        captions=[list(shard.captions(int(window))) for window in windows],
-        musical=np.array(
-            [is_music(score, shard.meta(int(one)).source) for score, one in zip(scores, windows, strict=True)], np.bool_
-        ),
-    )
-
-
 def prepare(
     corpus: Path,
     folder: Path,
@@ -172,7 +139,7 @@ def prepare(
     """
     shard = Shard.open(corpus, "train")
     chosen = choose(shard, half.windows(corpus, "train", "judge"), config.windows, config.seed)
-    plan = {"config": asdict(config), "windows": len(chosen), "sizes": [MANNER, BAR, CONTENT, MOST_BARS]}
+    plan = {"config": asdict(config), "windows": len(chosen), "sizes": [MANNER, CONTENT]}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "plan.json"
     if path.is_file() and json.loads(path.read_text("utf-8")) != plan:
@@ -207,8 +174,9 @@ def _part(shard: Shard, tokenizer: Tokenizer, rows: NDArray[np.intp], config: Da
     whole, bad = Readings.of(scores), Readings.of(spoilt)
     return {
         "owner": np.array(owner, np.int64),
-        **{f"whole_{name}": value for name, value in vars(whole).items()},
-        **{f"spoilt_{name}": value for name, value in vars(bad).items() if name != "content"},
+        "whole_manner": whole.manner,
+        "whole_content": whole.content,
+        "spoilt_manner": bad.manner,
     }
 
 
@@ -231,11 +199,10 @@ def _gathered(shard: Shard, chosen: NDArray[np.intp], folder: Path) -> Lessons:
     def joined(name: str) -> NDArray[Any]:
         return np.concatenate([part[name] for part in parts])
 
-    names = ("manner", "bars", "real")
-    whole, spoilt = ([joined(f"{which}_{name}") for name in names] for which in ("whole", "spoilt"))
+    spoilt = joined("spoilt_manner")
     return Lessons(
-        whole=Readings(whole[0], whole[1], whole[2], joined("whole_content")),
-        spoilt=Readings(spoilt[0], spoilt[1], spoilt[2], np.zeros((len(spoilt[0]), 0), np.float16)),
+        whole=Readings(joined("whole_manner"), joined("whole_content")),
+        spoilt=spoilt.reshape(-1, 2, MANNER),
         owner=np.concatenate([part["owner"] + place * _STEP for place, part in enumerate(parts)]).astype(np.intp),
         attributes=[shard.attributes(int(window)) for window in chosen],
         captions=[list(shard.captions(int(window))) for window in chosen],

@@ -14,14 +14,15 @@ from motet.music.score import DRUMS, Score
 from motet.rewards.judge_towers import JudgeTowers
 from motet.rewards.text import Calibration
 from motet.training import swap
+from motet.training.facts import Facts
 from motet.training.judge.course import floats
 from motet.training.judge.data import UNSEEN, Readings
 from motet.training.judge.exam import SEVERITIES, Exam
 from motet.training.reward_bench.statistic import Estimate, draws, mean
-from motet.training.text_audio import Facts
 
 _BATCH: Final = 256
 _RETRIEVED: Final = 200
+_SWAPPED: Final = 250
 _MOVES: Final = (-5, -2, 3, 6)
 
 
@@ -94,8 +95,7 @@ def musicality(towers: JudgeTowers, readings: Readings) -> NDArray[np.float64]:
     with torch.inference_mode():
         for start in range(0, len(readings), _BATCH):
             part = readings.take(np.arange(start, min(start + _BATCH, len(readings))))
-            number = towers.musical(floats(part.manner), floats(part.bars), torch.from_numpy(part.real))
-            out.append(number.numpy().astype(np.float64))
+            out.append(towers.musical(floats(part.manner)).numpy().astype(np.float64))
     return np.concatenate(out)
 
 
@@ -146,7 +146,11 @@ def measure(towers: JudgeTowers, scale: Calibration, held: Exam, *, seed: int) -
         for by in _MOVES
     ]
     before = np.array([scale(float(one)) for one in numbers[:40]])
-    counts = {"length in bars": human.real.sum(axis=1), "number of notes": [len(held.scores[r]) for r in held.musical]}
+    scores = [held.scores[row] for row in held.musical]
+    counts = {
+        "length in bars": [len(score.bar_ticks()) - 1 for score in scores],
+        "number of notes": [len(score) for score in scores],
+    }
     return Report(
         rows=rows,
         transposition=float(np.abs(np.array(moved) - before).max()) if moved else 0.0,
@@ -180,7 +184,7 @@ def _alignment(towers: JudgeTowers, held: Exam, taken: NDArray[np.int64], seed: 
     ]
     every: list[NDArray[np.float64]] = []
     for name in swap.SWAPS:
-        pairs = swap.swaps(held.attributes, name, seed)
+        pairs = swap.swaps(held.attributes[:_SWAPPED], name, seed)
         if len(pairs) < 2:
             continue
         at = np.array([pair.row for pair in pairs])
@@ -226,8 +230,12 @@ def _musicality(towers: JudgeTowers, held: Exam, taken: NDArray[np.int64]) -> li
         ("kinds never trained on", [kind for kind in won if kind in UNSEEN]),
     ):
         for place, severity in enumerate(SEVERITIES):
-            rows.append(_music(f"human above spoiled {severity:g}, {title}", [won[k][place] for k in kinds], song, taken))
-        falls = [_above(one, other) for kind in kinds for one, other in zip(numbers[kind], numbers[kind][1:], strict=False)]
+            rows.append(
+                _music(f"human above spoiled {severity:g}, {title}", [won[k][place] for k in kinds], song, taken)
+            )
+        falls = [
+            _above(one, other) for kind in kinds for one, other in zip(numbers[kind], numbers[kind][1:], strict=False)
+        ]
         rows.append(_music(f"each step of severity lower, {title}", falls, song, taken))
     rows += [
         _music(f"human above spoiled, all severities: {kind}{' *' if kind in UNSEEN else ''}", list(parts), song, taken)
@@ -246,7 +254,11 @@ def _against_samples(towers: JudgeTowers, held: Exam, taken: NDArray[np.int64]) 
     notes = np.array([len(score) for score in held.samples]), np.array([len(held.scores[row]) for row in at])
     across = np.mean((mine[:, None] > theirs[None]) + 0.5 * (mine[:, None] == theirs[None]), axis=1)
     return [
-        Row(column="musicality", name="human above a model's sample of its caption", share=mean(_above(mine, theirs), song, taken)),
+        Row(
+            column="musicality",
+            name="human above a model's sample of its caption",
+            share=mean(_above(mine, theirs), song, taken),
+        ),
         Row(column="musicality", name="human above any sample (area under the curve)", share=mean(across, song, taken)),
         Row(column="control", name="fewer notes: human or sample", share=mean(_above(notes[0], notes[1]), song, taken)),
     ]
@@ -258,4 +270,4 @@ def _music(name: str, parts: Sequence[NDArray[np.float64]], song: NDArray[np.int
 
 
 def _above(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    return (one > other) + 0.5 * (one == other)
+    return np.asarray((one > other) + 0.5 * (one == other))
