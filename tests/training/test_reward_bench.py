@@ -14,15 +14,17 @@ import pytest
 
 from motet.music import midi
 from motet.music.caption import Caption, parse
+from motet.music.describe import describe
 from motet.music.error import InternalError, InvalidInputError, NotFoundError
 from motet.rewards.composite import Composite, Weights
-from motet.rewards.reward import Judgement
+from motet.rewards.reward import Judgement, PlainReward
 from motet.training.command import register
 from motet.training.reward_bench import (
     audience,
     ballot,
     bench,
     corruption_contest,
+    degenerate_contest,
     material,
     picture,
     scorebook,
@@ -34,6 +36,7 @@ from motet.training.reward_bench.listener import LISTENERS
 from motet.training.reward_bench.outcome import outcome
 from motet.training.reward_bench.report import BenchReport
 from motet.training.reward_bench.scorebook import Source, blend
+from motet.training.reward_bench.source import HeardOnce
 from motet.training.reward_bench.weighting import Grader, grid, tune
 from tests.tiny import random_score, tiny_folder
 
@@ -134,6 +137,22 @@ def test_corruptions_are_compared_with_the_whole_window(music: list[material.Pie
         assert one.levels[0] == 0
         assert all(level < 0 for level in one.levels[1:])
         assert [vote.first for vote in one.votes] == [0] * (len(one.entries) - 1)
+
+
+def test_cheats_are_what_was_asked_for_but_for_the_music(music: list[material.Piece]) -> None:
+    for one in degenerate_contest.contests(music[:3], 0):
+        piece = next(piece for piece in music if piece.song == one.song)
+        human, cheat = (describe(entry.score) for entry in one.entries)
+        assert one.votes == (Vote(0, 1, 1.0),)
+        if one.kind == "silence":
+            assert not len(one.entries[1].score)
+            continue
+        assert (cheat.tempo_bpm, cheat.meter, cheat.drums) == (human.tempo_bpm, human.meter, False)
+        assert cheat.instruments[0] in human.instruments
+        assert cheat.bars is not None
+        assert abs(cheat.bars - piece.bars) <= 1
+        if piece.known.key is not None and one.kind in ("looped scale", "repeated triad"):
+            assert cheat.key in (piece.known.key, piece.known.key.relative)
 
 
 def test_listeners_for_alignment_know_what_is_true(music: list[material.Piece]) -> None:
@@ -245,6 +264,42 @@ def test_scores_are_asked_for_once(tmp_path: Path) -> None:
     bad = Source(name="bad", version="1", score=lambda scores, _: [math.inf] * len(scores))
     with pytest.raises(InternalError, match="bad"):
         scorebook.fill([bad], entries, None, said.append)
+
+
+def test_a_score_is_of_a_version_of_the_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "outside_reward.py"
+    module.write_text("def short(score, caption):\n    return 0.5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import outside_reward  # type: ignore[import-not-found]
+
+    source = Source.of("short", PlainReward(outside_reward.short))
+    assert source.score([random_score(1)], ASKED) == [0.5]
+    assert source.version == Source.of("short", PlainReward(outside_reward.short)).version
+    module.write_text(module.read_text() + "\n")
+    assert source.version != Source.of("short", PlainReward(outside_reward.short)).version
+
+
+def test_a_sound_is_heard_once() -> None:
+    heard = []
+
+    class Ear:
+        rate_hz, window_s, logit_scale = 8000, 2.0, 20.0
+
+        def audio_vector(self, audio: np.ndarray) -> np.ndarray:
+            heard.append(audio)
+            return np.ones(3, np.float32)
+
+        def text_vector(self, caption: Caption) -> np.ndarray:
+            return np.full(3, len(caption.text), np.float32)
+
+    ear = HeardOnce(Ear())  # type: ignore[arg-type]
+    one, other = np.zeros(8, np.float32), np.ones(8, np.float32)
+    for audio in (one, other, one.copy()):
+        assert ear.audio_vector(audio).tolist() == [1, 1, 1]
+    assert len(heard) == 2
+    assert (ear.rate_hz, ear.window_s, ear.logit_scale, ear.text_vector(ASKED)[0]) == (8000, 2.0, 20.0, 13)
+    with pytest.raises(AttributeError):
+        _ = ear.colour
 
 
 def test_a_journal_without_a_whole_line_starts_anew(tmp_path: Path) -> None:

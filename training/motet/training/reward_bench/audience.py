@@ -169,11 +169,11 @@ def musicality_features(candidates: Sequence[Candidate], human: Sequence[Piece])
     found = {name: np.array([one.facts[name] for one in candidates], np.float64) for name in ("human", "intact")}
     places = {name: place for place, name in enumerate(trait.TRAITS)}
     for feature, names in (("ordinary notes", _NOTES), ("ordinary form", _FORM)):
-        columns = [places[name] for name in names]
+        columns = [places[name] for name in names if not np.isnan(theirs[:, places[name]]).all()]
         low, middle, high = np.nanquantile(theirs[:, columns], (0.25, 0.5, 0.75), axis=0)
         spread = np.maximum((high - low) / 2, 1e-3)
         distance = np.minimum(np.abs(ours[:, columns] - middle) / spread, _OUTLYING)
-        found[feature] = -np.nan_to_num(np.nanmean(distance, axis=1), nan=_OUTLYING)
+        found[feature] = -np.ma.masked_invalid(distance).mean(axis=1).filled(_OUTLYING)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The bench: contests of four tasks, judged by rewards, by a judge that search never sees, and by controls."""
+"""The bench: contests of some tasks, judged by rewards, by a judge that search never sees, and by controls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from motet.music.caption import Caption
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import DEFAULT_WEIGHTS
-from motet.training.reward_bench import audience, ballot, corruption_contest, material, swap_contest
+from motet.training.reward_bench import (
+    audience,
+    ballot,
+    corruption_contest,
+    degenerate_contest,
+    material,
+    swap_contest,
+)
 from motet.training.reward_bench.contest import COLUMNS, Column, Contest, Entry, all_entries, every_pair
 from motet.training.reward_bench.material import Piece
 from motet.training.reward_bench.outcome import Outcome, outcome
@@ -64,7 +71,7 @@ Outcomes = Mapping[Column, Mapping[str, Mapping[str, Outcome]]]
 def gather(
     corpus: Path, split: str, checkpoint: Callable[[], Checkpoint], config: BenchConfig, folder: Path | None
 ) -> list[Contest]:
-    """The contests of captions, corruptions and simulated listeners on a split of a corpus.
+    """The contests of captions, corruptions, degenerate pieces and simulated listeners on a split of a corpus.
 
     Args:
         corpus: folder.
@@ -75,7 +82,12 @@ def gather(
     """
     music = material.pieces(corpus, split, config.pieces)
     ladders = corruption_contest.contests(music, config.kinds, config.seed)
-    found = [*swap_contest.contests(music, config.seed), *swap_contest.ladders(music, config.seed), *ladders]
+    found = [
+        *swap_contest.contests(music, config.seed),
+        *swap_contest.ladders(music, config.seed),
+        *ladders,
+        *degenerate_contest.contests(music, config.seed),
+    ]
     if config.heard > 1:
         heard = music[: config.heard]
         drawn = material.samples(checkpoint(), heard, config.samples, seed=config.seed, folder=folder)
@@ -131,11 +143,11 @@ def scored(contests: Sequence[Contest], sources: Sequence[Source], seed: int, fo
 
 def second_opinions(contests: Sequence[Contest], book: Book) -> list[Contest]:
     """What simulated listeners hear, in the order in which the judge puts it; none without the judge's numbers."""
-    found: dict[tuple[Column, str], Contest] = {}
+    found: dict[tuple[str, ...], Contest] = {}
     for contest in contests:
         if contest.task == audience.TASK and JUDGES[contest.column] in book:
             levels = tuple(book[JUDGES[contest.column]][entry.key] for entry in contest.entries)
-            found[contest.column, contest.entries[0].caption.text] = replace(
+            found[contest.column, *(entry.key for entry in contest.entries)] = replace(
                 contest, task=JUDGE_TASK, kind="all", levels=levels, votes=every_pair(levels)
             )
     return list(found.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -68,13 +68,12 @@ def damaged(music: Sequence[Piece], ladders: Sequence[Contest], seed: int) -> li
         ladders: from ``contests``, whose copies are taken, so that nothing else has to be judged.
         seed: of the choice.
     """
-    by_caption: Mapping[str, list[Contest]] = {piece.caption.text: [] for piece in music}
+    by_window: dict[int, list[Contest]] = {}
     for ladder in ladders:
-        if ladder.entries[0].caption.text in by_caption:
-            by_caption[ladder.entries[0].caption.text].append(ladder)
+        by_window.setdefault(id(ladder.entries[0].score), []).append(ladder)
     found = []
     for row, piece in enumerate(music):
-        own = by_caption[piece.caption.text]
+        own = by_window.get(id(piece.score), [])
         order = np.random.default_rng([seed, row]).permutation(len(own))
         chosen = [(own[place], rung) for place, rung in zip(order, (1, -1), strict=False)]
         found.append([(-ladder.levels[rung], ladder.entries[rung].score) for ladder, rung in chosen])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import motet.rewards.reward
 from motet.music.caption import Caption
 from motet.music.error import InternalError
 from motet.music.score import Score
-from motet.rewards.reward import Reward
+from motet.rewards.reward import PlainReward, Reward
 from motet.training.reward_bench.contest import COLUMNS, Column, Entry
 from motet.training.reward_bench.journal import Journal
 
@@ -58,14 +58,15 @@ class Source:
         def score(scores: Sequence[Score], caption: Caption) -> list[float | None]:
             return [None if one is None else one.value for one in reward.judge(scores, caption, complete=True)]
 
-        return cls(name=name, version=version_of(reward), score=score)
+        maker = reward.function if isinstance(reward, PlainReward) else type(reward)
+        return cls(name=name, version=version_of(maker), score=score)
 
 
-def version_of(thing: object) -> str:
-    """A digest of the files of ``motet.rewards``, weights and all, and of the module that ``thing`` is from."""
+def version_of(maker: Callable[..., object]) -> str:
+    """A digest of the files of ``motet.rewards``, weights and all, and of the module of a class or a function."""
     folder = Path(motet.rewards.reward.__file__).parent
     files = {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    own = inspect.getsourcefile(type(thing))
+    own = getattr(sys.modules.get(maker.__module__), "__file__", None)
     if own is not None:
         files.add(Path(own))
     digest = hashlib.sha256()

@@ -111,4 +111,4 @@ def _opinion(judge: Judge, column: Column) -> Source:
     def score(scores: Sequence[Score], caption: Caption) -> list[float | None]:
         return [getattr(verdict, column) for verdict in judge.judge(scores, caption.text)]
 
-    return Source(name=JUDGES[column], version=version_of(judge), score=score, columns=(column,))
+    return Source(name=JUDGES[column], version=version_of(Judge), score=score, columns=(column,))
