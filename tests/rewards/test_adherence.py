@@ -146,6 +146,17 @@ def test_few_notes_are_enough_when_they_are_long():
     assert term("instruments", short, instruments=(0, 52)) < 0.9
 
 
+def test_a_token_appearance_is_not_enough():
+    fill = score_of([(index / 4, 0.25, 38) for index in range(8)], DRUMS)
+    beat = score_of([(index * 4, 1, 38) for index in range(8)], DRUMS)
+    assert term("drums", together(song(16), fill), drums=True) == pytest.approx(0.25)
+    assert term("drums", together(song(16), beat), drums=True) == 1
+    once, often = (score_of([(index * step, 1, 72) for index in range(4)], 56) for step in (1, 16))
+    asked = {"instruments": (56, 73, 0, 33)}
+    assert term("instruments", together(song(16), once), **asked) < 0.9
+    assert term("instruments", together(song(16), often), **asked) > 0.95
+
+
 def test_density_is_a_range_of_onsets_and_chords_count_once():
     def line(step: float, voices: int = 1) -> Score:
         count = round(32 / step)

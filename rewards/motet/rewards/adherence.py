@@ -21,7 +21,8 @@ _TEMPO_PLATEAU, _TEMPO_REACH = math.log2(1.02), math.log2(1.25)  # right up to 2
 _LENGTH_PLATEAU, _LENGTH_REACH = math.log2(1.05), math.log2(1.5)
 _DENSITY_PLATEAU, _DENSITY_REACH = math.log2(1.05), 1.0  # words for a range: wrong from half or double of its end
 _HEARD_NOTES = 4  # an instrument with fewer notes is only partly there,
-_HEARD_SHARE = 0.2  # unless these sound for a good part of the piece
+_HEARD_SHARE = 0.2  # unless these sound for a good part of the piece,
+_HEARD_BARS = 0.25  # and so is one that is heard in fewer bars: of 100 players that human music names, one is
 _FAMILY_CREDIT = 0.5
 _FIT_OF_STRANGERS, _FIT_OF_MUSIC = 0.45, 0.80  # key_fit of an unrelated key, and of the lower half of human music
 _AS_CLEAR = 0.06  # keys whose correlations differ by no more are equally well found
@@ -77,14 +78,15 @@ def judge(score: Score, asked: Attributes, *, complete: bool = True) -> Adherenc
         places = np.searchsorted(score.meter_tick, grid.starts, side="right") - 1
         bars["meter"] = np.array([_meter(score.meters[place], asked.meter) for place in places])
     if asked.instruments:
-        line_up = _LineUp(score, asked)
+        line_up = _LineUp(score, asked, grid)
         terms["instruments"] = line_up.value
         details |= {"instruments.recall": line_up.recall, "instruments.precision": line_up.precision}
         bars["instruments"] = np.mean([grid.sounds(wish.accepted) for wish in line_up.wishes], axis=0)
     if asked.drums is not None:
-        share = min(1.0, int((score.program == DRUMS).sum()) / _HEARD_NOTES)
-        terms["drums"] = share if asked.drums else float(share == 0)
         drummed = grid.sounds((DRUMS,))
+        strokes = int((score.program == DRUMS).sum())
+        there = min(1.0, strokes / _HEARD_NOTES) * min(1.0, float(drummed.mean()) / _HEARD_BARS)
+        terms["drums"] = there if asked.drums else float(strokes == 0)
         bars["drums"] = drummed if asked.drums else 1 - drummed
     if asked.density is not None:
         low, high = density.DENSITY_WORDS[asked.density]
@@ -206,7 +208,7 @@ class _LineUp:
     the band open: it is enough that it has its share of the time.
     """
 
-    def __init__(self, score: Score, asked: Attributes) -> None:
+    def __init__(self, score: Score, asked: Attributes, grid: _Grid) -> None:
         self.wishes = _wishes(asked)
         pitched = score.program != DRUMS
         programs = score.program[pitched]
@@ -216,6 +218,8 @@ class _LineUp:
         self.recall = self.precision = 0.0
         if counts.any():
             heard = np.minimum(np.maximum(counts / _HEARD_NOTES, ticks / (_HEARD_SHARE * score.end_tick)), 1.0)
+            for program in np.flatnonzero(counts).tolist():
+                heard[program] *= min(1.0, float(grid.sounds((program,)).mean()) / _HEARD_BARS)
             self.recall = self._recall(heard)
             own = self._precision(ticks, 0.0)
             if len(self.wishes) == 1 and asked.drums is not False and own > 0:
