@@ -58,6 +58,15 @@ def test_the_same_sound_always_has_the_same_vector(backend: clap.Clap, folder: P
     assert not np.allclose(backend.audio_vector(tone(220)), first, atol=1e-3)
 
 
+def test_where_the_sound_lies_in_memory_does_not_show(backend: clap.Clap):
+    memory = np.zeros(480_008, np.float32)
+    found = []
+    for offset in range(8):
+        memory[offset : offset + 480_000] = tone(440)
+        found.append(backend.audio_vector(memory[offset : offset + 480_000]))
+    assert all(np.array_equal(one, found[0]) for one in found)
+
+
 def test_nothing_is_cropped_at_random(backend: clap.Clap):
     long = np.concatenate([tone(440), tone(220)])
     np.testing.assert_array_equal(backend.audio_vector(long), backend.audio_vector(long[:480_000]))
@@ -157,6 +166,29 @@ def test_a_tokenizer_without_its_words_is_refused(folder: Path, tmp_path: Path):
     (copy / "vocab.json").unlink()
     with pytest.raises(UnavailableError, match=r"has no tokenizer.json or vocab.json"):
         clap.load(copy, CALIBRATION)
+
+
+class Pickled:
+    """An object that leaves a file behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.trace,)
+
+
+def test_older_weights_are_read_as_tensors_only(backend: clap.Clap, folder: Path, tmp_path: Path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = load_file(copy / "model.safetensors")
+    (copy / "model.safetensors").unlink()
+    torch.save(weights, copy / "pytorch_model.bin")
+    np.testing.assert_array_equal(clap.load(copy, CALIBRATION).text_vector(FLUTE), backend.text_vector(FLUTE))
+    torch.save({**weights, "more": Pickled(tmp_path / "trace")}, copy / "pytorch_model.bin")
+    with pytest.raises(InvalidInputError, match="holds no CLAP model") as error:
+        clap.load(copy, CALIBRATION)
+    assert one_line(error.value)
+    assert not (tmp_path / "trace").exists()
 
 
 @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model.safetensors", "tokenizer.json"])

@@ -17,7 +17,7 @@ from motet.rewards.reward import Resources
 from motet.rewards.sound import Sound, Window
 from motet.rewards.text import Calibration, TextTerm
 from tests.fakes import fake_embed
-from tests.rewards.pieces import song
+from tests.rewards.pieces import drums, score_of, song, together
 from tests.tiny_clap import clap_folder
 
 CALIBRATION = Calibration(matched=(-0.2, 0.5, 1.0), mismatched=(-1.0, 0.0, 0.6))
@@ -122,6 +122,33 @@ def test_many_windows_are_rendered_a_few_at_a_time(renderer: Renderer, monkeypat
     monkeypatch.setattr(text, "_AT_ONCE", 3)
     TextTerm(Loudness(), sound).judge([song(4, seed=seed) for seed in range(2)], ASKED, complete=True)
     assert asked == [3, 3, 2]
+
+
+def crowd(tracks: int) -> Score:
+    """As many tracks, each of a program of its own as long as there are some left."""
+    return together(*(score_of([(0, 4, 40 + track % 50)], program=track % 128) for track in range(tracks)))
+
+
+EXTREMES = {
+    "drums only": drums(2),
+    "one note": score_of([(0, 1, 60)]),
+    "a note shorter than a block": score_of([(0, 0.001, 60)]),
+    "200 tracks": crowd(200),
+    "10 minutes": score_of([(beat, 1, 60 + beat % 12) for beat in range(1200)]),
+    "a rest of 10 minutes": score_of([(0, 1, 60), (1200, 1, 60)]),
+    "10 BPM": replace(song(1), tempo_bpm=np.array([10.0])),
+    "999 BPM": replace(song(8), tempo_bpm=np.array([999.0])),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_strange_music_has_a_value_and_a_fit_for_each_bar(renderer: Renderer, name: str):
+    piece = EXTREMES[name]
+    [judgement] = TextTerm(Loudness(), Sound(renderer, window_s=2.0)).judge([piece], ASKED, complete=True)
+    assert 0 <= judgement.value <= 1
+    for fit in judgement.bars.values():
+        assert len(fit) == len(piece.bar_ticks()) - 1
+        assert all(0 <= one <= 1 for one in fit)
 
 
 def test_silence_is_worth_nothing(renderer: Renderer):

@@ -118,7 +118,9 @@ class _Model:
 
     def hear(self, clip: NDArray[np.float32]) -> Tensor:
         features = self._extractor(clip, sampling_rate=self._extractor.sampling_rate, return_tensors="pt")
-        vector: Tensor = self._model.get_audio_features(**features).pooler_output[0]
+        # Cloned into memory of torch's own: how NumPy's happens to be aligned would show in the last bits.
+        heard = {name: value.clone() for name, value in features.items()}
+        vector: Tensor = self._model.get_audio_features(**heard).pooler_output[0]
         return vector
 
     def read(self, text: str) -> Tensor:
@@ -153,6 +155,8 @@ def load(folder: Path, calibration: Calibration) -> Clap:
     text: Any = model.config.text_config
     check_vocabulary(tokenizer, text.vocab_size, folder)
     model.eval().requires_grad_(False)
+    for weights in (*model.parameters(), *model.buffers()):
+        weights.data = weights.data.clone()  # a mapped file's alignment would show in the last bits, too
     return Clap(
         _Model(model, extractor, tokenizer, text.max_position_embeddings - 2),  # RoBERTa counts from 2
         rate_hz=extractor.sampling_rate,

@@ -64,7 +64,7 @@ class _Model:
 
     def hear(self, clip: NDArray[np.float32]) -> Tensor:
         whole = (clip * 32767.0).astype(np.int16)  # the package hears sound as 16-bit files have it
-        waveform = torch.from_numpy((whole / 32767.0).astype(np.float32))
+        waveform = torch.from_numpy((whole / 32767.0).astype(np.float32)).clone()  # aligned, as in ``clap``
         vector: Tensor = self._model.get_audio_embedding([{"waveform": waveform}])[0]
         return vector
 
