@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,9 +18,17 @@ from tests.rewards.test_judge_reading import moved
 CAPTION = "a calm waltz for flute and piano in C# minor, 6/8, 96 bpm"
 
 
+HUMAN_P5 = 0.39
+"""Musicality that 95 % of the human windows of the corpus's test split exceed."""
+
+
 @pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """Small networks."""
+def one_thread() -> Iterator[None]:
+    """Small networks on a busy machine: threads that wait for each other are the slow part."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def tiny() -> Judge:
@@ -96,9 +104,9 @@ def shipped() -> Judge:
 
 
 @pytest.mark.parametrize("name", [name for name in pieces.DEGENERATE if name != "silence"])
-def test_degenerate_pieces_are_below_most_human_music(shipped: Judge, name: str) -> None:
-    low = np.mean([verdict.musicality for verdict in shipped.judge([pieces.DEGENERATE[name](8)], CAPTION)])
-    assert low < 0.5
+def test_degenerate_pieces_are_below_nearly_all_human_music(shipped: Judge, name: str) -> None:
+    verdicts = shipped.judge([pieces.DEGENERATE[name](bars) for bars in (8, 16)], CAPTION)
+    assert max(verdict.musicality for verdict in verdicts) < HUMAN_P5
 
 
 def test_the_shipped_judge_reads_captions(shipped: Judge) -> None:
