@@ -8,7 +8,7 @@ for the one to five seconds that they always do.
     python benchmarks/render.py                               # a built-in piece of four tracks
     python benchmarks/render.py --midi FOLDER                 # pieces of four tracks or more found there
     python benchmarks/render.py --growth                      # what a chunk of 4 bars costs as the piece grows
-    python benchmarks/render.py --draft CORPUS [--samples F]  # does the draft synthesizer rank as FluidSynth does?
+    python benchmarks/render.py --draft CORPUS [--samples F]  # does symusic rank as FluidSynth does?
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from typing import Any
 import numpy as np
 import pretty_midi  # type: ignore[import-untyped]
 import soundfile  # type: ignore[import-untyped]
+from draft import Draft  # type: ignore[import-not-found]  # beside this file
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from scipy.stats import spearmanr
 
 from motet.music import caption, midi
-from motet.music.error import MotetError
+from motet.music.error import InternalError, MotetError
 from motet.music.score import DRUMS, Score
-from motet.rewards.draft import Draft
 from motet.rewards.farm import Farm
 from motet.rewards.plan import Plan
 from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.sound import Sound
 
+_HUNG_S = 5.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 COMMAND_RATE_HZ = 44_100
 ONE_PROCESS = """
@@ -184,7 +185,7 @@ def speed(pieces: Sequence[Score], rate_hz: int, rounds: int) -> list[dict[str, 
             ways["Farm, 2 workers"] = lambda: farm.plays([whole(farm, piece) for piece in pieces])
         else:
             print("no row for the farm: the CPU time of its workers is read from /proc", file=sys.stderr)
-        ways["Draft (symusic)"] = lambda: draft.plays([whole(draft, piece) for piece in pieces])
+        ways["symusic"] = lambda: draft.plays([whole(draft, piece) for piece in pieces])
         taken: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for _ in range(rounds):
             for name, way in ways.items():
@@ -204,18 +205,20 @@ def speed(pieces: Sequence[Score], rate_hz: int, rounds: int) -> list[dict[str, 
 
 
 def growth(pieces: Sequence[Score], rate_hz: int, chunk: int, bars: int) -> list[dict[str, Any]]:
-    """For each chunk of bars: what it costs to hear a beginning anew, and when the sound of the one before is kept."""
+    """For each chunk of bars: what it costs to hear a beginning anew, and when what was heard before is kept."""
     rows = []
     with Renderer(RenderConfig(rate_hz=rate_hz)) as player:
-        kept = [Sound(player) for _ in pieces]
+        kept: list[tuple[Sound, set[bytes]]] = [(Sound(player), set()) for _ in pieces]
         for end in range(chunk, bars + 1, chunk):
             row = {"bars": end, "new_s": 0.0, "anew_cpu_s": 0.0, "kept_cpu_s": 0.0, "played_s": 0.0}
-            for sound, piece in zip(kept, pieces, strict=True):
+            for (sound, heard), piece in zip(kept, pieces, strict=True):
                 lines = piece.bar_ticks()
                 part = piece.between(0, int(lines[end]))
                 start_s, end_s = piece.seconds(lines[[end - chunk, end]])
                 before, rendered_s = time.process_time(), sound.rendered_s
-                sound.audios(sound.windows(part))
+                new = [window for window in sound.windows(part) if window.digest not in heard]
+                sound.audios(new)
+                heard |= {window.digest for window in new}
                 between = time.process_time()
                 anew = Sound(player)
                 anew.audios(anew.windows(part))
@@ -227,8 +230,8 @@ def growth(pieces: Sequence[Score], rate_hz: int, chunk: int, bars: int) -> list
     return rows
 
 
-def ranking(corpus: Path, samples: Path | None, count: int) -> dict[str, float]:
-    """Rank correlations between text rewards of pieces as FluidSynth and as the draft synthesizer play them."""
+def ranking(corpus: Path, samples: Path | None, count: int, progress: Callable[[str], None]) -> dict[str, float]:
+    """Rank correlations between the text reward of first windows as FluidSynth and as symusic play them."""
     import torch
 
     from motet.model.text import TextEncoder
@@ -239,54 +242,63 @@ def ranking(corpus: Path, samples: Path | None, count: int) -> dict[str, float]:
     torch.set_num_threads(1)
     encoder = TextEncoder.load()
     scorer = TextAudioScorer.load(embed=lambda captions: encoder.pooled(captions).numpy())
-    players: list[Player] = [Renderer(), Draft()]
-    sounds = [Sound(player) for player in players]
-
-    def heard(score: Score) -> list[NDArray[np.float32]]:
-        """The mean vector of the windows, by each player."""
-        found = []
-        for sound in sounds:
-            windows = sound.windows(score)
-            vectors = [scorer.audio_vector(audio) for audio in sound.audios(windows)]
-            found.append(np.average(vectors, axis=0, weights=[window.share for window in windows]))
-        return found
-
     tokenizer = Tokenizer.load(corpus / "tokenizer")
-    vectors: list[list[NDArray[np.float32]]] = []
     texts: list[NDArray[np.float32]] = []
-    for split in ("test", "valid"):
-        shard = Shard.open(corpus, split)
-        for place in np.random.default_rng(0).permutation(len(shard)):
-            score = tokenizer.decode(shard.tokens(int(place)).tolist())
-            if len(vectors) < count and len(score):
-                vectors.append(heard(score))
-                texts.append(scorer.text_vector(caption.parse(shard.captions(int(place))[0].text)))
+    vectors: list[list[NDArray[np.float32]]] = []
+    groups: dict[str, list[list[float]]] = defaultdict(list)
+    hung = 0
+    with Renderer() as fluidsynth, Farm(workers=1, open_player=Draft, patience_s=_HUNG_S) as symusic:
+        sounds = Sound(fluidsynth), Sound(symusic)
+
+        def heard(score: Score) -> list[NDArray[np.float32]] | None:
+            """The vectors of the first window by both; None where it has no notes or symusic hangs."""
+            nonlocal hung
+            try:
+                pairs = [(sound, sound.windows(score)[:1]) for sound in sounds]
+                return [
+                    scorer.audio_vector(sound.audio(window)) for sound, windows in pairs for window in windows
+                ] or None
+            except InternalError as error:
+                progress(error.message)
+                hung += 1
+                return None
+
+        for split in ("test", "valid"):
+            shard = Shard.open(corpus, split)
+            for place in np.random.default_rng(0).permutation(len(shard)).tolist():
+                if len(vectors) == count:
+                    break
+                if (pair := heard(tokenizer.decode(shard.tokens(place).tolist()))) is not None:
+                    vectors.append(pair)
+                    texts.append(scorer.text_vector(caption.parse(shard.captions(place)[0].text)))
+                    if len(vectors) % 50 == 0:
+                        progress(f"{len(vectors)} of {count} windows")
+        for line in [] if samples is None else samples.read_text("utf-8").splitlines()[:count]:
+            sample = json.loads(line)
+            if samples is not None and (pair := heard(midi.read(samples.parent / sample["midi"]))) is not None:
+                asked = scorer.text_vector(caption.parse(sample["caption"]))
+                groups[sample["caption"]].append([float(vector @ asked) for vector in pair])
     sure, draft = (np.array([pair[which] for pair in vectors]) for which in (0, 1))
     text = np.array(texts)
     apiece = [float(spearmanr(sure @ one, draft @ one)[0]) for one in text]
     result = {
-        "pieces": float(len(vectors)),
-        "own caption": float(spearmanr((sure * text).sum(axis=1), (draft * text).sum(axis=1))[0]),
-        "one caption, all pieces: mean": float(np.mean(apiece)),
-        "one caption, all pieces: 5th percentile": float(np.quantile(apiece, 0.05)),
+        "windows": float(len(vectors)),
+        "windows on which symusic hangs": float(hung),
+        "Spearman, each with its own caption": float(
+            spearmanr((sure * text).sum(axis=1), (draft * text).sum(axis=1))[0]
+        ),
+        "Spearman, all windows for one caption: mean": float(np.mean(apiece)),
+        "Spearman, all windows for one caption: 5th percentile": float(np.quantile(apiece, 0.05)),
     }
-    if samples is None:
-        return result
-    groups: dict[str, list[list[float]]] = defaultdict(list)
-    for line in samples.read_text("utf-8").splitlines():
-        sample = json.loads(line)
-        score = midi.read(samples.parent / sample["midi"])
-        if len(score):
-            asked = scorer.text_vector(caption.parse(sample["caption"]))
-            groups[sample["caption"]].append([float(vector @ asked) for vector in heard(score)])
     several = [np.array(rows) for rows in groups.values() if len(rows) >= 3]
-    together = np.concatenate(several)
-    result["samples"] = float(len(together))
-    result["samples: all"] = float(spearmanr(together[:, 0], together[:, 1])[0])
-    result["samples of one caption: mean"] = float(np.mean([spearmanr(rows[:, 0], rows[:, 1])[0] for rows in several]))
-    result["samples of one caption: same best"] = float(
-        np.mean([rows[:, 0].argmax() == rows[:, 1].argmax() for rows in several])
-    )
+    if several:
+        together = np.concatenate(several)
+        ranks = [spearmanr(rows[:, 0], rows[:, 1])[0] for rows in several]
+        best = [rows[:, 0].argmax() == rows[:, 1].argmax() for rows in several]
+        result["samples"] = float(len(together))
+        result["Spearman, all samples"] = float(spearmanr(together[:, 0], together[:, 1])[0])
+        result["Spearman, samples of one caption: mean"] = float(np.mean(ranks))
+        result["share of captions with the same best sample"] = float(np.mean(best))
     return result
 
 
@@ -299,12 +311,13 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=22050, help="samples a second, default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="turns of every way, default %(default)s")
     parser.add_argument("--growth", action="store_true", help="print the cost of a chunk by the length of the piece")
-    parser.add_argument("--draft", type=Path, metavar="CORPUS", help="compare rankings on 500 windows of a corpus")
+    parser.add_argument("--draft", type=Path, metavar="CORPUS", help="compare rankings on windows of a corpus")
+    parser.add_argument("--windows", type=int, default=500, help="how many of them, and samples, default %(default)s")
     parser.add_argument("--samples", type=Path, help="JSON lines with a caption and a MIDI path, several a caption")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     args = parser.parse_args()
     if args.draft is not None:
-        result = ranking(args.draft, args.samples, 500)
+        result = ranking(args.draft, args.samples, args.windows, lambda line: print(line, file=sys.stderr, flush=True))
         print(json.dumps(result) if args.json else "\n".join(f"{value:9.3f}  {name}" for name, value in result.items()))
         return 0
     bars = 64 if args.growth else 4

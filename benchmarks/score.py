@@ -35,6 +35,7 @@ import numpy as np
 import pretty_midi  # type: ignore[import-untyped]
 import soundfile  # type: ignore[import-untyped]
 import torch
+from draft import Draft  # type: ignore[import-not-found]  # beside this file
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
@@ -44,7 +45,6 @@ from motet.music import caption, midi
 from motet.music.caption import Caption
 from motet.music.score import DRUMS, Score
 from motet.rewards import adherence, text
-from motet.rewards.draft import Draft
 from motet.rewards.harmony import HarmonyReward
 from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.sound import Sound

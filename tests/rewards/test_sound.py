@@ -5,7 +5,6 @@ import pytest
 
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
-from motet.rewards.draft import Draft
 from motet.rewards.farm import Farm
 from motet.rewards.render import RenderConfig, Renderer
 from motet.rewards.sound import Sound, Window
@@ -111,7 +110,7 @@ def test_a_farm_gives_the_same_sound(renderer):
 
 
 def test_a_window_of_another_sound_has_another_name():
-    players = (Renderer(), Renderer(RenderConfig(rate_hz=16000)), Renderer(RenderConfig(gain=0.4)), Draft())
+    players = (Renderer(), Renderer(RenderConfig(rate_hz=16000)), Renderer(RenderConfig(gain=0.4)))
     names = {Sound(player).windows(song(2))[0].digest for player in players}
     assert len(names) == len(players)
 

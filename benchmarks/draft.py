@@ -1,4 +1,7 @@
-"""A rougher, many times faster sound: symusic's built-in synthesizer, for music that is heard only to be ranked."""
+"""symusic's built-in synthesizer as a player: what a draft of the sound would cost and be worth.
+
+It is no part of the product: on some notes version 0.5.8 loops for ever, so it may only run where it can be killed.
+"""
 
 from __future__ import annotations
 
