@@ -9,7 +9,7 @@ import torch
 from motet.music import caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.rewards import text_audio
-from motet.rewards.spectrum import Spectrum, SpectrumConfig
+from motet.rewards.spectrum import BANDS, Spectrum, SpectrumConfig
 from motet.rewards.text import Calibration
 from motet.rewards.text_audio import TextAudioScorer
 from motet.rewards.towers import Towers, TowersConfig
@@ -30,7 +30,7 @@ def one_thread():
 
 def scorer(**options) -> TextAudioScorer:
     torch.manual_seed(0)
-    towers = Towers(TowersConfig(width=16, channels=(4, 8, 8), text_hidden=16), SPECTRUM)
+    towers = Towers(TowersConfig(width=16, channels=(4, 8, 8), trunk=16, text_hidden=16), SPECTRUM)
     return TextAudioScorer(towers, SPECTRUM, CALIBRATION, options.get("embed", fake_embed))
 
 
@@ -39,9 +39,10 @@ def tone(hz: float, seconds: float = 2.0) -> np.ndarray:
 
 
 def test_spectrograms_have_the_stated_shapes_and_find_the_pitch():
-    mel, semitones = Spectrum(SPECTRUM)(torch.from_numpy(np.stack([tone(440.0), np.zeros(44100, np.float32)])))
+    mel, semitones, bands = Spectrum(SPECTRUM)(torch.from_numpy(np.stack([tone(440.0), np.zeros(44100, np.float32)])))
     assert mel.shape == (2, SPECTRUM.mels, SPECTRUM.mel_frames)
     assert semitones.shape == (2, SPECTRUM.tones, SPECTRUM.tone_frames)
+    assert bands.shape == (2, BANDS, SPECTRUM.band_frames)
     assert int(semitones[0].mean(-1).argmax()) == 69 - SPECTRUM.lowest_tone
     assert torch.all(mel[1] == mel[1, 0, 0])
     assert torch.isfinite(mel).all()
@@ -51,6 +52,8 @@ def test_every_filter_takes_some_of_the_spectrum():
     spectrum = Spectrum(SpectrumConfig())
     assert (spectrum.get_buffer("_mel_bank").sum(1) > 0.5).all()
     assert (spectrum.get_buffer("_tone_bank").sum(1) > 0.5).all()
+    assert (spectrum.get_buffer("_band_bank").sum(1) >= 1).all()
+    assert (spectrum.get_buffer("_band_bank").sum(0) <= 1).all()
 
 
 def test_vectors_are_unit_and_do_not_depend_on_company():
@@ -103,6 +106,6 @@ def test_the_shipped_scorer_loads_and_is_small():
     shipped = TextAudioScorer.load(embed=fake_embed)
     [value] = shipped.score([tone(440.0, 8.0)], caption.parse("a piece"))
     assert 0 <= value <= 1
-    assert sum(parameter.numel() for parameter in shipped.towers.parameters()) < 1_000_000
+    assert sum(parameter.numel() for parameter in shipped.towers.parameters()) < 1_500_000
     folder = Path(text_audio.__file__).parent / "weights" / "text_audio"
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 6_500_000

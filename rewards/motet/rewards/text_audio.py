@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
+from motet.rewards import statement
 from motet.rewards.reward import Embed
 from motet.rewards.spectrum import Spectrum, SpectrumConfig
 from motet.rewards.text import Calibration
@@ -25,7 +27,7 @@ from motet.rewards.towers import TEXT_WIDTH, Towers, TowersConfig
 
 WEIGHTS = "text_audio.safetensors"
 CONFIG = "config.json"
-_FORMAT = 1
+_FORMAT = 2
 _KEPT_VECTORS = 4096
 
 
@@ -37,14 +39,28 @@ class TextAudioScorer:
         spectrum: sizes that the towers were trained with.
         calibration: from cosine to 0..1.
         embed: sentences to unit-norm embeddings [B, 384].
+        claims: the attributes of ``motet.rewards.statement.GROUPS`` that it is known to hear; what a caption states of
+            others is not read.
     """
 
-    def __init__(self, towers: Towers, spectrum: SpectrumConfig, calibration: Calibration, embed: Embed) -> None:
+    def __init__(
+        self,
+        towers: Towers,
+        spectrum: SpectrumConfig,
+        calibration: Calibration,
+        embed: Embed,
+        claims: Collection[str] = tuple(statement.GROUPS),
+    ) -> None:
+        for name in claims:
+            if name not in statement.GROUPS:
+                raise InvalidInputError.of("text_audio.claims", f"must be among {list(statement.GROUPS)}", name)
         self.towers = towers.eval().requires_grad_(False)
         self.calibration = calibration
         self.spectrum = Spectrum(spectrum)
+        self.claims = tuple(claims)
+        self._read = statement.only(claims)
         self._embed = embed
-        self._texts: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._texts: OrderedDict[Caption, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -78,10 +94,10 @@ class TextAudioScorer:
             calibration = Calibration(**{name: tuple(row) for name, row in document["calibration"].items()})
             towers = Towers(config, spectrum)
             towers.load_state_dict(load_file(folder / WEIGHTS))
+            return cls(towers, spectrum, calibration, embed, document["claims"])
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, SafetensorError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InvalidInputError.of("text_audio", f"{folder} holds no text reward", first) from error
-        return cls(towers, spectrum, calibration, embed)
 
     def save(self, folder: Path) -> None:
         """Writes weights and configuration into ``folder``, which is made if needed."""
@@ -92,6 +108,7 @@ class TextAudioScorer:
             "format": _FORMAT,
             "spectrum": asdict(self.spectrum.config),
             "towers": asdict(self.towers.config),
+            "claims": list(self.claims),
             "calibration": asdict(self.calibration),
         }
         (folder / CONFIG).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -102,26 +119,34 @@ class TextAudioScorer:
         One window at a time, so that a vector never depends on what else is being scored.
         """
         with torch.inference_mode():
-            mel, tone = self.spectrum(torch.from_numpy(np.array(audio, np.float32))[None])
-            vector: NDArray[np.float32] = self.towers.audio_vectors(mel, tone)[0].numpy()
+            heard = self.spectrum(torch.from_numpy(np.array(audio, np.float32))[None])
+            vector: NDArray[np.float32] = self.towers.audio_vectors(*heard)[0].numpy()
         return vector
 
     def text_vector(self, caption: Caption) -> NDArray[np.float32]:
         """The unit vector [width] of a caption; the last few thousand are kept."""
         with self._lock:
-            kept = self._texts.get(caption.text)
+            kept = self._texts.get(caption)
         if kept is not None:
             return kept
         sentence = np.array(self._embed([caption.text]), np.float32)
         if sentence.shape != (1, TEXT_WIDTH):
             raise InvalidInputError.of("embed", f"must give embeddings of shape (1, {TEXT_WIDTH})", sentence.shape)
-        with torch.inference_mode():
-            vector: NDArray[np.float32] = self.towers.text_vectors(torch.from_numpy(sentence))[0].numpy()
+        vector: NDArray[np.float32] = self.text_vectors(sentence, [caption.attributes])[0]
         with self._lock:
-            self._texts[caption.text] = vector
+            self._texts[caption] = vector
             if len(self._texts) > _KEPT_VECTORS:
                 self._texts.popitem(last=False)
         return vector
+
+    def text_vectors(self, sentences: NDArray[np.float32], stated: Sequence[Attributes]) -> NDArray[np.float32]:
+        """Unit vectors [B, width] of sentence embeddings [B, 384] and what the sentences state [B]."""
+        statements = np.array([statement.vector(one) * self._read for one in stated], np.float32)
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self.towers.text_vectors(
+                torch.from_numpy(sentences), torch.from_numpy(statements)
+            ).numpy()
+        return vectors
 
     def score(self, audios: Sequence[NDArray[np.float32]], caption: Caption) -> list[float]:
         """How well each sound fits a caption, 0 to 1.

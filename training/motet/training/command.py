@@ -8,9 +8,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from motet.training import portable, text_audio_command
+from motet.training import portable
 from motet.training.realism import command as realism_command
 from motet.training.reward_bench import command as reward_bench_command
+from motet.training.text_audio import command as text_audio_command
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
