@@ -43,6 +43,7 @@ def test_a_verdict_depends_on_its_score_alone() -> None:
     scores = [pieces.song(8, 1), Score.empty(), pieces.song(40, 2), pieces.drums(), pieces.score_of([(0, 1, 60)])]
     together = judge.judge(scores, CAPTION)
     assert together == [judge.judge([score], CAPTION)[0] for score in scores]
+    assert together[3].musicality == 0.5
     assert together[1].record() == {"alignment": 0.0, "musicality": 0.0, "total": 0.0}
     for verdict in together:
         assert 0 <= min(verdict.record().values()) <= max(verdict.record().values()) <= 1

@@ -19,13 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from motet.music.error import InvalidInputError, UnavailableError
-from motet.music.score import Score
+from motet.music.score import DRUMS, Score
 from motet.rewards.judge_reading import CONTENT, MANNER, read
 from motet.rewards.judge_towers import JudgeConfig, JudgeTowers
 from motet.rewards.text import Calibration
 
 WEIGHTS: Final = "judge.safetensors"
 CONFIG: Final = "config.json"
+NO_OPINION: Final = 0.5
+"""The musicality of drums alone: the judge learned from pitched music."""
 _FORMAT: Final = 1
 
 
@@ -120,18 +122,22 @@ class Judge:
         """A verdict on each score; it depends on that score and the caption alone.
 
         Args:
-            scores: any; one without notes has 0 and 0, one of more than 16 bars is judged in parts.
+            scores: any; one without notes has 0 and 0, drums alone a musicality of 0.5, whatever they play; one of more
+                than 16 bars is judged in parts.
             caption: any text.
         """
-        verdicts = []
-        for opinion in self.opinions(scores, caption):
-            if opinion is None:
-                verdicts.append(Verdict(alignment=0.0, musicality=0.0))
-            else:
-                verdicts.append(
-                    Verdict(alignment=self.alignment(opinion.cosine), musicality=self.musicality(opinion.musicality))
-                )
-        return verdicts
+        return [
+            self._verdict(score, opinion) for score, opinion in zip(scores, self.opinions(scores, caption), strict=True)
+        ]
+
+    def _verdict(self, score: Score, opinion: Opinion | None) -> Verdict:
+        if opinion is None:
+            return Verdict(alignment=0.0, musicality=0.0)
+        drums_alone = bool(np.all(score.program == DRUMS))
+        return Verdict(
+            alignment=self.alignment(opinion.cosine),
+            musicality=NO_OPINION if drums_alone else self.musicality(opinion.musicality),
+        )
 
     def opinions(self, scores: Sequence[Score], caption: str) -> list[Opinion | None]:
         """The numbers behind the verdicts; None for a score without notes."""

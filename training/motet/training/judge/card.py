@@ -68,8 +68,9 @@ draws of whole songs.
 
 ## Limits
 
-The judge reads parts of at most 16 bars and knows nothing of form beyond them. Music unlike the sources below may be
-judged as spoiled. It is one opinion: when it has been used to choose, a final number must come from elsewhere.
+The judge reads parts of at most 16 bars and knows nothing of form beyond them. Sources differ in musicality (folk
+tunes lie higher than game music and quartets), so compare music of the same captions, not of different styles. Of drums
+alone it has no opinion. It is one opinion: when it has been used to choose, a final number must come from elsewhere.
 
 Weights: CC BY-SA 4.0, for the sake of the share-alike sources among the training music:
 
