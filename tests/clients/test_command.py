@@ -253,6 +253,14 @@ def test_bars_are_shown_in_blocks() -> None:
     assert "nothing" in table.bars(Reward(total=0.5, terms={}, details={}))
 
 
+def test_details_stand_below_their_own_term() -> None:
+    details = {"text_twice.fit": 0.1, "text.fit": 0.2, "tempo.text": 0.3}
+    lines = table.breakdown(Reward(total=0.5, terms={"text": 0.5, "text_twice": 0.4}, details=details)).splitlines()
+    assert [line.split() for line in lines[:5]] == [
+        ["text", "0.500"], ["fit", "0.200"], ["text_twice", "0.400"], ["fit", "0.100"], ["tempo.text", "0.300"]
+    ]  # fmt: skip
+
+
 def test_weights_are_read() -> None:
     assert parse_weights(None) is None
     assert parse_weights("text=.4, harmony=1e-1") == {"text": 0.4, "harmony": 0.1}

@@ -32,7 +32,7 @@ def breakdown(reward: Reward) -> str:
     left = dict(reward.details)
     for name, value in reward.terms.items():
         rows.append((name, value))
-        own = [key for key in left if key.startswith((f"{name}.", f"{name}_"))]
+        own = [key for key in left if key.startswith(f"{name}.")]
         rows += [(f"  {key[len(name) + 1 :]}", left.pop(key)) for key in own]
     rows += list(left.items())
     width = max(len("reward"), *(len(name) for name, _ in rows)) if rows else len("reward")
