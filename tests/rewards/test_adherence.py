@@ -152,9 +152,9 @@ def test_a_token_appearance_is_not_enough():
     assert term("drums", together(song(16), fill), drums=True) == pytest.approx(0.25)
     assert term("drums", together(song(16), beat), drums=True) == 1
     once, often = (score_of([(index * step, 1, 72) for index in range(4)], 56) for step in (1, 16))
-    asked = {"instruments": (56, 73, 0, 33)}
-    assert term("instruments", together(song(16), once), **asked) < 0.9
-    assert term("instruments", together(song(16), often), **asked) > 0.95
+    asked = (56, 73, 0, 33)
+    assert term("instruments", together(song(16), once), instruments=asked) < 0.9
+    assert term("instruments", together(song(16), often), instruments=asked) > 0.95
 
 
 def test_density_is_a_range_of_onsets_and_chords_count_once():
