@@ -6,8 +6,7 @@ at 48 kHz with librosa, asking CLAP about ten seconds of it and about the captio
 laion/larger_clap_music_and_speech (its weights are random: they cost the same), and with loops written as theirs are.
 Two candidates are scored: a piece of ten seconds of which nothing was heard before, and a piece of a minute of which
 the last ten seconds are new. Both ways take turns; medians of CPU seconds are printed, those of child processes
-included, and ratios between them. "ours, draft" hears symusic's synthesizer instead of FluidSynth. What is done once
-for a request, our caption's vector, is on a line of its own.
+included, and ratios between them. What is done once for a request, our caption's vector, is on a line of its own.
 
     python benchmarks/score.py [--text-backend SPEC] [--rounds 5] [--no-clap]
 """
@@ -35,7 +34,6 @@ import numpy as np
 import pretty_midi  # type: ignore[import-untyped]
 import soundfile  # type: ignore[import-untyped]
 import torch
-from draft import Draft  # type: ignore[import-not-found]  # beside this file
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
@@ -61,7 +59,7 @@ from motet.rewards.render import RenderConfig, Renderer, wav
 audio = Renderer(RenderConfig(rate_hz=44100, effects=True)).render(midi.read(Path(sys.argv[1])))
 Path(sys.argv[2]).write_bytes(wav(audio, 44100))
 """
-OURS, DRAFT, THEIRS = "ours", "ours, draft", "InferAlign"
+OURS, THEIRS = "ours", "InferAlign"
 WHOLE = "whole candidate"
 WORDS = 24  # tokens of the caption, as RoBERTa's vocabulary would have it
 PITCH_TO_FIFTHS = [0, -5, 2, -3, 4, -1, -6, 1, -4, 3, -2, 5]
@@ -111,17 +109,18 @@ def ours(
     score: Score, heard: Score | None, asked: Caption, backend: TextBackend, player: Player, watch: Stopwatch
 ) -> None:
     """One turn of our way, part by part; what ``heard`` is part of is in the caches before."""
-    sound = Sound(player, window_s=backend.window_s)
-    term = TextTerm(backend, sound)
+    part, whole = Sound(player, window_s=backend.window_s), Sound(player, window_s=backend.window_s)
+    term = TextTerm(backend, whole)
     kept = set()
     if heard is not None:
+        before = part.windows(heard)
+        part.audios(before)
+        kept = {window.digest for window in before}
         term.judge([heard], asked, complete=False)
-        kept = {window.digest for window in sound.windows(heard)}
     with watch.part("plan windows"):
-        windows = sound.windows(score)
-    new = [window for window in windows if window.digest not in kept]
+        windows = part.windows(score)
     with watch.part("render"):
-        audios = Sound(player, window_s=backend.window_s).audios(new)
+        audios = part.audios([window for window in windows if window.digest not in kept])
     if isinstance(backend, TextAudioScorer):
         with watch.part("spectrum"), torch.inference_mode():
             images = [backend.spectrum(torch.from_numpy(audio.copy())[None]) for audio in audios]
@@ -303,15 +302,10 @@ def main() -> int:
         "60 s, last 10 s new": (minute, minute.between(0, int(minute.bar_ticks()[25]))),
     }
     config = RenderConfig(rate_hz=backend.rate_hz)
-    with Renderer(config) as renderer, Draft(config) as draft:
+    with Renderer(config) as renderer:
         for name, (score, heard) in cases.items():
-
-            def hear(player: Player, watch: Stopwatch, score: Score = score, heard: Score | None = heard) -> None:
-                ours(score, heard, asked, backend, player, watch)
-
             turns: dict[str, Callable[[Stopwatch], None]] = {
-                OURS: partial(hear, renderer),
-                DRAFT: partial(hear, draft),
+                OURS: partial(ours, score, heard, asked, backend, renderer),
                 THEIRS: partial(theirs, score, clap),
             }
             watches = {way: Stopwatch() for way in turns}
@@ -340,12 +334,12 @@ def report(case: str, ways: dict[str, dict[str, float]], *, as_json: bool) -> No
             print(json.dumps({"case": case, "way": way, "parts": parts, **ratios}), flush=True)
             continue
         for part, seconds in parts.items():
-            print(f"  {way:12} {part:38} {1000 * seconds:8.1f}")
+            print(f"  {way:10} {part:38} {1000 * seconds:8.1f}")
         if way == THEIRS:
-            print(f"  {way:12} {WHOLE:38} {1000 * theirs:8.1f}\n", flush=True)
+            print(f"  {way:10} {WHOLE:38} {1000 * theirs:8.1f}\n", flush=True)
         else:
             told = f"{theirs / whole:.1f} times faster than InferAlign's way; {bare / whole:.1f} times without its CLAP"
-            print(f"  {way:12} {told}")
+            print(f"  {way:10} {told}")
 
 
 if __name__ == "__main__":

@@ -125,6 +125,10 @@ def test_both_are_made_from_what_rewards_may_use(renderer: Renderer):
         [first] = factory(resources).judge([song(2)], ASKED, complete=True)
         assert 0 < first.value < 1
         assert set(first.details) == {"raw", "cosine", "in_key", "variety"}
+    loud = Constant(0.5)
+    chosen = Resources(renderer=renderer, sound=Sound(renderer, window_s=2.0), embed=fake_embed, text=loud)
+    [heard] = inferalign_released(chosen).judge([song(2)], ASKED, complete=True)
+    assert heard.details["cosine"] == pytest.approx(0.5)
 
 
 def test_weights_are_checked():

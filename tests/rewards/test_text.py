@@ -209,3 +209,6 @@ def test_the_term_brings_the_sound_that_its_backend_hears(renderer: Renderer):
     fitting = Resources(renderer=renderer, sound=Sound(renderer), embed=fake_embed)
     assert text.text_consistency(fitting).judge([song(2)], ASKED, complete=True) == [judgement]
     assert fitting.sound.rendered_s > 0
+    chosen = Resources(renderer=renderer, sound=shared, embed=fake_embed, text=Loudness())
+    assert text.text_consistency(chosen).judge([song(2)], ASKED, complete=True) != [judgement]
+    assert shared.rendered_s > 0

@@ -256,8 +256,7 @@ def text_consistency(resources: Resources) -> TextTerm:
 
     Raises UnavailableError when it, or the sound that it hears, is missing.
     """
-    backend: TextBackend | None = getattr(resources, "text", None)
-    backend = backend or open(BUILTIN, resources.embed)
+    backend = resources.text or open(BUILTIN, resources.embed)
     sound = resources.sound
     if (sound.rate_hz, sound.window_s) != (backend.rate_hz, backend.window_s):
         player = Renderer(replace(resources.renderer.config, rate_hz=backend.rate_hz))
