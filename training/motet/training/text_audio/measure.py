@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from motet.model.text import TextEncoder
+from motet.music import describe
 from motet.music.caption import parse
 from motet.music.score import Score
 from motet.rewards.render import RenderConfig, Renderer
@@ -23,7 +24,7 @@ from motet.training.text_audio.clips import Clips, Font, name_of
 from motet.training.text_audio.data import UNSEEN_SOUNDFONTS, Machine, sampled, songs_of, soundfonts, windows_of
 from motet.training.text_audio.proof import Embedded, HeldOut, Samples, Swapped
 from motet.training.text_audio.report import Report
-from motet.training.text_audio.wording import embedded_once
+from motet.training.text_audio.wording import audible, embedded_once
 
 _REPEATED = 8  # pieces that are heard twice
 
@@ -102,16 +103,20 @@ class Exam:
         return Report(
             claims=scorer.claims,
             swaps=self.swapped(scorer),
-            retrieval={
-                font: proof.retrieval(scorer, held, vectors, self.embed, self.seed)
-                for font, vectors in held.vectors.items()
-            },
+            retrieval=self._retrieval(scorer, held),
             corruption=proof.corruption(scorer, held, self.embed, self.seed),
             explained=proof.explained(scorer, held, self.embed, columns),
             fonts=proof.agreement(scorer, held, self.embed, self.seed),
             repeats=self._repeats(scorer, scores[:_REPEATED]),
             transfer=self._transfer(scorer, samples) if samples else {},
         )
+
+    def _retrieval(self, scorer: TextAudioScorer, held: HeldOut) -> dict[str, dict[str, Estimate]]:
+        """By the captions of the corpus under every font, and by captions that say all that is known of a piece."""
+        short = proof.read(scorer, [caption.text for caption in self.captions], self.embed)
+        found = {font: proof.retrieval(vectors, short, self.songs, self.seed) for font, vectors in held.vectors.items()}
+        full = proof.read(scorer, [describe.sentence(audible(known)) for known in self.known], self.embed)
+        return found | {"default, all is said": proof.retrieval(held.heard, full, self.songs, self.seed)}
 
     def _repeats(self, scorer: TextAudioScorer, scores: Sequence[Score]) -> bool:
         """Whether new renderers and caches give the same numbers."""

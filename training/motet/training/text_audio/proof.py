@@ -147,11 +147,17 @@ def claims(found: Mapping[str, Swapped]) -> tuple[str, ...]:
 
 
 def retrieval(
-    scorer: TextAudioScorer, held: HeldOut, vectors: NDArray[np.float32], embed: Embedded, seed: int
+    vectors: NDArray[np.float32], text: NDArray[np.float32], names: Sequence[str], seed: int
 ) -> dict[str, Estimate]:
-    """R@1, R@5, R@10 and the median rank of a piece's caption among those of all pieces of other songs."""
-    text = read(scorer, [caption.text for caption in held.captions], embed)
-    songs = indexed(held.songs)
+    """R@1, R@5, R@10 and the median rank of a piece's caption among those of all pieces of other songs.
+
+    Args:
+        vectors: [W, D] of the pieces.
+        text: [W, D] of their captions.
+        names: [W] of their songs.
+        seed: of the intervals.
+    """
+    songs = indexed(names)
     cosines = vectors @ text.T
     ahead = (cosines > np.diag(cosines)[:, None]) & (songs[:, None] != songs[None])
     rank = 1.0 + ahead.sum(axis=1)
