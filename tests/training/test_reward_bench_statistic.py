@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from motet.training.reward_bench.statistic import (
     BINS,
+    accuracy,
     agreement,
     draws,
     indexed,
@@ -68,6 +69,15 @@ def test_the_mean_counts_cases_and_a_lone_song_has_no_interval():
     assert (found.value, found.low, found.high, found.n) == (pytest.approx(2 / 3), 0, 1, 3)
     lone = mean(values, np.zeros(3, np.intp), draws(1, 0))
     assert lone.low == lone.high == lone.value
+
+
+def test_a_handful_of_songs_proves_little_even_without_a_miss():
+    for right in (0.0, 1.0):
+        found = accuracy(np.full(12, right), np.repeat(np.arange(4), 3), draws(4, 0))
+        assert found.value == right
+        assert found.high - found.low == pytest.approx(0.49, abs=0.01)  # Wilson's for 4 of 4
+    mixed = accuracy(np.array([1.0, 0.0]), np.arange(2), draws(2, 0))
+    assert (mixed.low, mixed.high) == (0, 1)
 
 
 def test_intervals_over_songs_cover_and_those_over_pairs_do_not():

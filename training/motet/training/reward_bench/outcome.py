@@ -14,6 +14,7 @@ from motet.training.reward_bench.scorebook import SILENT
 from motet.training.reward_bench.statistic import (
     Estimate,
     Reliability,
+    accuracy,
     agreement,
     draws,
     indexed,
@@ -112,15 +113,15 @@ def outcome(
     if controlled.any():
         swapped = [np.where(np.isnan(one), SILENT, one) for one in controls]
         gap = _margins(swapped, row[controlled], first[controlled], second[controlled])
-        control = mean(agreement(gap, preference[controlled]), where[controlled], taken)
+        control = accuracy(agreement(gap, preference[controlled]), where[controlled], taken)
     return Outcome(
-        accuracy=mean(agreed, where, taken),
+        accuracy=accuracy(agreed, where, taken),
         spearman=spearman,
         kendall=kendall,
         reliability=reliability(probabilities(margin, preference, where), preference, where, taken),
         control=control,
         kinds={
-            name: mean(agreed[chosen], where[chosen], taken)
+            name: accuracy(agreed[chosen], where[chosen], taken)
             for name, members in _kinds(contests).items()
             if (chosen := np.isin(row, members)).any()
         },

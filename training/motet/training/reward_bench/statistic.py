@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from scipy.stats import kendalltau, spearmanr
+
+from motet.training.share import Share
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -78,6 +80,19 @@ def mean(values: Floats, cluster: Places, taken: NDArray[np.int64]) -> Estimate:
     total = taken @ counts
     low, high = np.quantile((taken @ sums)[total > 0] / total[total > 0], (0.025, 0.975))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high), n=len(values))
+
+
+def accuracy(agreed: Floats, cluster: Places, taken: NDArray[np.int64]) -> Estimate:
+    """As ``mean`` for agreement in 0..1; where every song is all right or all wrong, Wilson's interval for the songs.
+
+    There the bootstrap has nothing to draw from, and would be certain after a handful of songs.
+    """
+    found = mean(agreed, cluster, taken)
+    if found.value not in (0.0, 1.0):
+        return found
+    songs = len(np.unique(cluster))
+    low, high = Share(hits=songs * int(found.value), n=songs).interval
+    return replace(found, low=low, high=high)
 
 
 def slope(margin: Floats, preference: Floats) -> float:
