@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.music import midi
 from motet.music.score import DRUMS, Score
 
 PPQ = 480
 DIATONIC = [pitch for pitch in range(48, 85) if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)]
 
 Note = tuple[float, float, int]
+Maker = Callable[..., Score]
 
 
 def score_of(notes: Sequence[Note], program: int = 0, track: int = 0) -> Score:
@@ -81,27 +85,188 @@ def drums(bars: int = 8) -> Score:
     return score_of([(beat / 2, 0.25, (36, 42, 38, 42)[beat % 4]) for beat in range(bars * 8)], DRUMS)
 
 
-def _noise(pick: Callable[[np.random.Generator], NDArray[np.integer]]) -> Callable[[int], Score]:
-    def make(bars: int) -> Score:
-        rng = np.random.default_rng(bars)
-        return score_of([(at / 2, 0.5, int(pitch)) for at in range(bars * 8) for pitch in pick(rng)])
+def windows() -> list[Score]:
+    """Eight bars each of real music, see windows/README."""
+    return [midi.read(path) for path in sorted((Path(__file__).parent / "windows").glob("*.mid"))]
+
+
+def _diatonic(low: int, high: int) -> list[int]:
+    return [pitch for pitch in range(low, high) if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)]
+
+
+def _drawn(pick: Callable[[np.random.Generator], Sequence[int] | NDArray[np.integer]], step: float = 0.5) -> Maker:
+    """Even notes or chords, each drawn anew."""
+
+    def make(bars: int, seed: int = 0) -> Score:
+        rng = np.random.default_rng([bars, seed])
+        places = np.arange(0, bars * 4, step)
+        return score_of([(at, step, int(pitch)) for at in places for pitch in pick(rng)])
 
     return make
 
 
-DEGENERATE: dict[str, Callable[[int], Score]] = {
-    "silence": lambda bars: Score.empty(),
-    "single note": lambda bars: score_of([(0, 4, 60), (bars * 4 - 4, 4, 60)]),
-    "repeated note": lambda bars: score_of([(beat, 1, 60) for beat in range(bars * 4)]),
-    "two-note alternation": lambda bars: score_of([(at / 2, 0.5, 60 + 7 * (at % 2)) for at in range(bars * 8)]),
-    "one pitch class in octaves": lambda bars: score_of([(at, 1, 36 + 12 * (at % 4)) for at in range(bars * 4)]),
-    "triad repeated": lambda bars: score_of([(at, 1, pitch) for at in range(bars * 4) for pitch in (60, 64, 67)]),
-    "looped scale": lambda bars: score_of(
-        [(at / 2, 0.5, (60, 62, 64, 65, 67, 69, 71, 72)[at % 8]) for at in range(bars * 8)]
+def _melody(bars: int, rng: np.random.Generator, pitches: Sequence[int], program: int = 0) -> Score:
+    """Pitches drawn at random in a rhythm drawn at random."""
+    notes, at = [], 0.0
+    while at < bars * 4:
+        length = min(float(rng.choice([0.25, 0.5, 0.5, 1, 1, 1.5, 2])), bars * 4 - at)
+        notes.append((at, length, int(rng.choice(pitches))))
+        at += length
+    return score_of(notes, program)
+
+
+def _free(bars: int, seed: int = 0) -> Score:
+    return _melody(bars, np.random.default_rng([bars, seed]), DIATONIC)
+
+
+def _three_voices(bars: int, seed: int = 0) -> Score:
+    rng = np.random.default_rng([bars, seed])
+    ranges = ((67, 86, 73), (55, 72, 0), (36, 55, 33))
+    return together(*[_melody(bars, rng, _diatonic(low, high), program) for low, high, program in ranges])
+
+
+def _walk(bars: int, seed: int = 0) -> Score:
+    rng = np.random.default_rng([bars, seed])
+    place = np.clip(10 + np.cumsum(rng.choice([-1, 1], bars * 8)), 0, len(DIATONIC) - 1)
+    return score_of([(at / 2, 0.5, DIATONIC[each]) for at, each in enumerate(place)])
+
+
+def _over_triad(bars: int, seed: int = 0) -> Score:
+    melody = _melody(bars, np.random.default_rng([bars, seed]), _diatonic(60, 84), 73)
+    return together(melody, score_of([(bar * 4, 4, pitch) for bar in range(bars) for pitch in (48, 52, 55)]))
+
+
+def _sprinkled(bars: int, seed: int = 0) -> Score:
+    rng = np.random.default_rng([bars, seed])
+    return score_of(
+        [(rng.uniform(0, bars * 4 - 1), rng.uniform(0.1, 2), int(rng.choice(DIATONIC))) for _ in range(bars * 10)]
+    )
+
+
+def _triads(rng: np.random.Generator) -> list[int]:
+    place = int(rng.integers(0, 7))
+    return [_diatonic(60, 86)[place + step] for step in (0, 2, 4)]
+
+
+def _looped(bars: int, seed: int = 0) -> Score:
+    one = song(1, seed)
+    return replace(
+        one,
+        onset=np.concatenate([one.onset + 4 * PPQ * bar for bar in range(bars)]),
+        **{name: np.tile(getattr(one, name), bars) for name in ("duration", "pitch", "velocity", "program", "track")},
+    )
+
+
+def _thinned(bars: int, seed: int = 0) -> Score:
+    """One note of each bar of a song."""
+    rng, whole = np.random.default_rng([bars, seed]), song(bars, seed)
+    bar = whole.onset // (4 * PPQ)
+    kept = [int(rng.choice(np.flatnonzero(bar == each))) for each in range(bars)]
+    return whole.select(np.isin(np.arange(len(whole)), kept))
+
+
+def _off_key(semitones: int) -> Maker:
+    """A song with its melody in another key."""
+
+    def make(bars: int, seed: int = 0) -> Score:
+        whole = song(bars, seed)
+        return replace(whole, pitch=whole.pitch + np.where(whole.track == 0, semitones, 0))
+
+    return make
+
+
+def _shuffled(bars: int, seed: int = 0) -> Score:
+    """A song with the pitches of each track in another order."""
+    rng, whole = np.random.default_rng([bars, seed]), song(bars, seed)
+    pitch = whole.pitch.copy()
+    for track in range(3):
+        notes = np.flatnonzero(whole.track == track)
+        pitch[notes] = pitch[rng.permutation(notes)]
+    return replace(whole, pitch=pitch)
+
+
+def _smeared(bars: int, seed: int = 0) -> Score:
+    """A song with two semitones above each note."""
+    whole = song(bars, seed)
+    return together(whole, *[replace(whole, pitch=whole.pitch + up) for up in (1, 2)])
+
+
+def _first_bar_only(bars: int, seed: int = 0) -> Score:
+    return together(song(1, seed), score_of([(bars * 4 - 1, 1, 60)]))
+
+
+def _cycle(cell: Sequence[int], step: float = 0.5) -> Maker:
+    """A cell of even notes over and over."""
+    return lambda bars, seed=0: score_of(
+        [(at, step, cell[place % len(cell)]) for place, at in enumerate(np.arange(0, bars * 4, step))]
+    )
+
+
+def _up_and_down(pitches: Sequence[int]) -> list[int]:
+    return [*pitches, *pitches[-2:0:-1]]
+
+
+def _held(melody: Maker, pitches: Sequence[int]) -> Maker:
+    """A melody over notes held for a bar."""
+    return lambda bars, seed=0: together(
+        melody(bars, seed), score_of([(bar * 4, 4, pitch) for bar in range(bars) for pitch in pitches], 48)
+    )
+
+
+# Each takes bars and a seed. The first dozen are those of which published rewards think well.
+DEGENERATE: dict[str, Maker] = {
+    "silence": lambda bars, seed=0: Score.empty(),
+    "single note": lambda bars, seed=0: score_of([(0, 4, 60), (bars * 4 - 4, 4, 60)]),
+    "repeated note": _cycle([60], 1),
+    "two-note alternation": _cycle([60, 67]),
+    "one pitch class in octaves": _cycle([36, 48, 60, 72], 1),
+    "triad repeated": lambda bars, seed=0: score_of(
+        [(at, 1, pitch) for at in range(bars * 4) for pitch in (60, 64, 67)]
     ),
-    "repeated clusters": lambda bars: score_of([(at, 1, 60 + k) for at in range(bars * 4) for k in range(6)]),
-    "moving clusters": _noise(lambda rng: rng.integers(48, 72) + np.arange(6)),
-    "random diatonic": _noise(lambda rng: rng.choice(DIATONIC, 1)),
-    "random chromatic": _noise(lambda rng: rng.integers(48, 85, 1)),
-    "random chromatic chords": _noise(lambda rng: rng.choice(np.arange(48, 85), 3, replace=False)),
+    "looped scale": _cycle([60, 62, 64, 65, 67, 69, 71, 72]),
+    "repeated clusters": lambda bars, seed=0: score_of([(at, 1, 60 + k) for at in range(bars * 4) for k in range(6)]),
+    "moving clusters": _drawn(lambda rng: rng.integers(48, 72) + np.arange(6)),
+    "random diatonic": _drawn(lambda rng: rng.choice(DIATONIC, 1)),
+    "random chromatic": _drawn(lambda rng: rng.integers(48, 85, 1)),
+    "random chromatic chords": _drawn(lambda rng: rng.choice(np.arange(48, 85), 3, replace=False)),
+    "random pentatonic": _drawn(lambda rng: rng.choice([p for p in range(48, 85) if p % 12 in (0, 2, 4, 7, 9)], 1)),
+    "random whole tones": _drawn(lambda rng: rng.choice(np.arange(48, 85, 2), 1)),
+    "random diatonic walk": _walk,
+    "random diatonic in free rhythm": _free,
+    "random diatonic in three voices": _three_voices,
+    "random diatonic in three voices, in step": _drawn(
+        lambda rng: [int(rng.choice(_diatonic(low, low + 17))) for low in (36, 52, 67)]
+    ),
+    "random diatonic chords": _drawn(lambda rng: rng.choice(_diatonic(48, 80), 4, replace=False), 1),
+    "random diatonic triads": _drawn(_triads, 1),
+    "dense random diatonic": _drawn(lambda rng: rng.choice(DIATONIC, 10, replace=False)),
+    "random melody over a triad": _over_triad,
+    "sprinkled notes": _sprinkled,
+    "chromatic scale": _cycle(_up_and_down(range(48, 73))),
+    "scale over a pedal": _held(_cycle(_up_and_down(_diatonic(60, 85))), [48]),
+    "arpeggio of one triad": _cycle(_up_and_down([48, 52, 55, 60, 64, 67, 72, 76, 79])),
+    "Alberti bass of one triad": _cycle([48, 55, 52, 55]),
+    "trill over a triad": _held(_cycle([72, 74], 0.25), [48, 52, 55]),
+    "held triad": lambda bars, seed=0: score_of([(0, bars * 4, pitch) for pitch in (48, 52, 55)]),
+    "tonic and dominant": _cycle([60, 67], 2),
+    "two chords alternating": lambda bars, seed=0: score_of(
+        [(at, 1, pitch) for at in range(bars * 4) for pitch in ((60, 64, 67), (59, 62, 67))[at % 2]]
+    ),
+    "one bar of a song looped": _looped,
+    "one bar of a song, then silence": _first_bar_only,
+    "one note a bar of a song": _thinned,
+    "song, melody a tritone off": _off_key(6),
+    "song, melody a semitone off": _off_key(1),
+    "song, pitches shuffled": _shuffled,
+    "song, notes smeared": _smeared,
 }
+
+
+def attempts(name: str, bars: int, count: int = 5) -> Iterator[Score]:
+    """A degenerate piece again and again, where chance has a part in it; once where not."""
+    first = DEGENERATE[name](bars, 0)
+    yield first
+    second = DEGENERATE[name](bars, 1)
+    if not np.array_equal(first.pitch, second.pitch) or not np.array_equal(first.onset, second.onset):
+        yield second
+        yield from (DEGENERATE[name](bars, seed) for seed in range(2, count))

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from motet.music import key
 from motet.rewards import kernels
-from motet.rewards.measures import KEY_PROFILES
+from motet.rewards.analysis import KEY_PROFILES
 
 
 def notes(count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,13 +47,32 @@ def test_steadiest_path_is_the_best_of_all_paths():
     np.testing.assert_array_equal(kernels.steadiest_path(emission, 0.3), paths[totals.argmax()])
 
 
-def test_roughness_of_known_intervals():
-    weights = np.linspace(0, 1.1, 12)
-    zeros, ends = np.zeros(2, np.int64), np.full(2, 10)
-    assert kernels.roughness(zeros, ends, np.array([60, 61]), weights) == pytest.approx(0.1)
-    assert kernels.roughness(zeros, ends, np.array([60, 72]), weights) == 0.0
-    assert kernels.roughness(zeros, ends, np.array([60, 60]), weights) == -1.0
-    assert kernels.roughness(np.array([0, 10]), np.array([10, 20]), np.array([60, 61]), weights) == -1.0
+def test_sonorities_of_known_intervals():
+    zeros, ends, bar = np.zeros(2, np.int64), np.full(2, 10), np.array([0, 0])
+    heard = kernels.sonorities(zeros, ends, np.array([67, 60]), np.array([7, 0]), np.array([1, 1]), bar, 1)
+    assert heard[0, 1, 0, 7] == heard.sum() == 10
+    octave = kernels.sonorities(zeros, ends, np.array([60, 72]), zeros, zeros, bar, 1)
+    assert octave[0, 0, 0, 0] == octave.sum() == 10
+    assert not kernels.sonorities(zeros, ends, np.array([60, 60]), zeros, zeros, bar, 1).any()
+    apart = kernels.sonorities(np.array([0, 10]), np.array([10, 20]), np.array([60, 61]), zeros, zeros, bar, 1)
+    assert not apart.any()
+    later = kernels.sonorities(np.array([0, 6]), ends, np.array([60, 64]), zeros, zeros, np.array([0, 1]), 2)
+    assert later[1, 0, 0, 4] == later.sum() == 4
+
+
+def test_the_outer_voice_is_what_nothing_higher_covers():
+    onset, end = np.array([0, 0, 4, 8, 12]), np.array([12, 4, 8, 12, 16])
+    pitch, line = np.array([60, 64, 62, 55, 59]), np.zeros(5, np.int64)
+    np.testing.assert_array_equal(kernels.outer_voice(onset, end, pitch, line), [False, True, True, True, True])
+    held = kernels.outer_voice(np.array([0, 4, 4]), np.array([8, 8, 6]), np.array([72, 60, 65]), np.zeros(3, np.int64))
+    np.testing.assert_array_equal(held, [True, False, False])
+    lines = kernels.outer_voice(np.array([0, 4]), np.array([8, 8]), np.array([72, 60]), np.array([0, 1]))
+    np.testing.assert_array_equal(lines, [True, True])
+
+
+def test_echoes_are_the_likeness_to_the_likest_other_bar():
+    sounds = np.array([1, 2, 3, 1, 2, 4, 9])
+    np.testing.assert_allclose(kernels.echoes(sounds, np.array([0, 3, 6, 6, 7])), [0.5, 0.5, -1, 0])
 
 
 def test_voice_leading_finds_the_least_motion():
@@ -85,7 +103,9 @@ def test_compiled_and_plain_kernels_agree():
         "correlations": (profiles, KEY_PROFILES),
         "cosines": (profiles, templates),
         "steadiest_path": (rng.random((12, 5)), 0.2),
-        "roughness": (onset, end, pitch, rng.random(12)),
+        "sonorities": (onset, end, pitch, pitch % 12, pitch % 2, onset // 1000, 4),
+        "outer_voice": (onset, end, pitch, onset // 1000),
+        "echoes": (np.sort(rng.integers(0, 40, 12)), np.array([0, 4, 8, 12])),
         "voice_leading": (triads[:10], triads[10:]),
         "bar_hashes": (onset, end - onset, pitch, pitch % 3, np.arange(0, 6000, 480), 40),
     }

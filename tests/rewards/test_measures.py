@@ -10,8 +10,8 @@ import pytest
 from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.music.score import Score
-from motet.rewards.measures import MEASURES, Measures, measure
-from tests.rewards.pieces import DEGENERATE, drums, score_of, song, together
+from motet.rewards.measures import MEASURES, Measures, measure, pitch_class_entropy, scale_consistency
+from tests.rewards.pieces import DEGENERATE, drums, score_of, song, together, windows
 
 
 def measures(score: Score) -> Measures:
@@ -29,10 +29,12 @@ def values(score: Score, **options) -> dict[str, Any]:
 def test_a_plain_song_measures_as_expected():
     assert measures(song(8, seed=1)).bars == 8
     found = values(song(8, seed=1))
-    assert set(found) == set(MEASURES)
+    assert set(found) == {*MEASURES, "key_fit"}
     assert found["in_key"] == 1.0
     assert found["empty_beats"] == 0.0
     assert found["repeated_bars"] == 0.0
+    assert found["agreement"] > 0.2
+    assert 0.1 < found["note_echo"] < found["rhythm_echo"] <= 1.0
     assert 2.2 < found["pitch_class_entropy"] < 3.0
     assert found["steps"] > 0.5
 
@@ -44,7 +46,10 @@ def test_known_small_cases():
     assert repeated["top_pitch_share"] == 1
     assert repeated["distinct_bars"] == 0.25
     assert repeated["repeated_bars"] == 1
-    assert repeated["roughness"] is None
+    assert repeated["roughness"] is repeated["agreement"] is repeated["sonority"] is None
+    assert repeated["melody"] is repeated["contour"] is None
+    assert repeated["note_echo"] == repeated["rhythm_echo"] == 1
+    assert repeated["gap_entropy"] == 0
     assert repeated["voice_leading"] is None
     assert repeated["melodic_motion"] == 0
     assert repeated["recurrence"] == 1
@@ -65,6 +70,42 @@ def test_chords_are_found_and_their_changes_counted():
     assert found["chord_tones"] == 1
     assert found["chord_changes"] == pytest.approx(3 / 7)
     assert found["voice_leading"] == pytest.approx((2 + 3 + 6) / 9, abs=0.4)
+
+
+def test_notes_that_agree_are_told_from_the_same_notes_thrown_together():
+    rng, better = np.random.default_rng(0), 0
+    for score in windows():
+        mixed = replace(score, pitch=rng.permutation(score.pitch))
+        better += (values(score)["agreement"] or 0) > (values(mixed)["agreement"] or 0)
+    assert better == len(windows())
+
+
+def test_entropy_and_scale_consistency_are_those_of_muspy():
+    """Of notes counted: entropy in bits of the pitch classes; the largest share in one of 24 scales."""
+    scales = [
+        {(tonic + step) % 12 for step in steps}
+        for tonic in range(12)
+        for steps in ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
+    ]
+    for score in [*windows(), song(8), DEGENERATE["random chromatic"](8)]:
+        classes = [int(pitch) % 12 for pitch in score.pitch]
+        counts = np.array([classes.count(each) for each in range(12)], float)
+        entropy = -sum(n / len(classes) * math.log2(n / len(classes)) for n in counts if n)
+        consistency = max(sum(each in scale for each in classes) / len(classes) for scale in scales)
+        assert pitch_class_entropy(counts) == pytest.approx(entropy, abs=1e-6)
+        assert scale_consistency(counts) == pytest.approx(consistency, abs=1e-6)
+
+
+def test_each_bar_has_its_numbers():
+    found = measures(song(8))
+    for curve in found.by_bar.values():
+        assert curve.shape == (8,)
+        assert np.all(np.isfinite(curve))
+    wrong = song(8)
+    third = (wrong.onset >= 8 * 480) & (wrong.onset < 12 * 480)
+    shifted = measures(replace(wrong, pitch=wrong.pitch + np.where(third & (wrong.track == 0), 1, 0)))
+    assert np.argmin(shifted.by_bar["in_key"]) == 2
+    assert np.argmin(shifted.by_bar["chord_tones"]) == 2
 
 
 def test_no_notes_and_drums_alone_measure_as_nothing():
@@ -104,15 +145,3 @@ def test_tempo_track_order_resolution_and_drums_change_nothing():
 def test_uneven_meters_and_odd_ppq_are_measured():
     score = replace(song(8), meters=(Meter(7, 8),), ppq=481)
     assert all(value is None or math.isfinite(value) for value in values(score).values())
-
-
-def test_local_keys_agree_with_music21():
-    music21 = pytest.importorskip("music21")
-    for seed in range(4):
-        score = song(4, seed=seed)
-        stream = music21.stream.Stream()
-        for onset, duration, pitch in zip(score.onset, score.duration, score.pitch, strict=True):
-            note = music21.note.Note(int(pitch), quarterLength=float(duration) / score.ppq)
-            stream.insert(float(onset) / score.ppq, note)
-        found = stream.analyze("key.krumhanslschmuckler")
-        assert (found.tonic.pitchClass, found.mode) == (measures(score).key.tonic, measures(score).key.mode)

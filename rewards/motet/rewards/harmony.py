@@ -1,148 +1,102 @@
-"""The harmonic reward: does the music sound like music, judged against percentiles of human music of its length."""
+"""The harmonic reward: does the music sound like music, judged against human music of its length."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from motet.music.error import InvalidInputError
 from motet.music.key import Key
-from motet.music.score import Score
-from motet.rewards.measures import MEASURES, Measures, measure
+from motet.music.score import DRUMS, Score
+from motet.rewards.grammar import Grammar
+from motet.rewards.harmony_table import LEVELS, SATURATION, HarmonyTable
+from motet.rewards.measures import GROUPS, Measures, measure
 
 NEUTRAL = 0.5
 """The reward of music that has drums and nothing else: harmony has nothing to say about it."""
 
-LEVELS = (0.0, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 1.0)
-"""The quantiles that a table holds."""
-
 _SEGMENT_BARS = 16
-_RISING = ("in_key", "key_fit")
-_WEIGHTS = MappingProxyType(
-    {
-        "in_key": 0.30,
-        "key_fit": 0.15,
-        "chord_tones": 0.20,
-        "chord_changes": 0.10,
-        "roughness": 0.10,
-        "voice_leading": 0.05,
-        "melodic_motion": 0.10,
-    }
-)
-_FLOORS = ("notes_per_bar", "pitch_class_entropy", "distinct_bars")
-_CEILINGS = MappingProxyType(  # measure: the value at which its gate is shut; 0: four times the 99th percentile
-    {
-        "notes_per_bar": 0.0,
-        "empty_beats": 1.0,
-        "pitch_class_entropy": math.log2(12),
-        "top_pitch_share": 1.0,
-        "repeated_bars": 1.0,
-        "long_notes": 1.0,
-        "polyphony": 0.0,
-        "melodic_motion": 24.0,
-    }
-)
-_MELODY = ("steps", "recurrence")
-_AJAR = 0.25  # how far a gate is open at the first or the 99th percentile of human music
-
-
-@dataclass(frozen=True, kw_only=True)
-class HarmonyTable:
-    """Quantiles of each measure in human music, by length.
-
-    Args:
-        bars: [L] ascending lengths in bars.
-        quantiles: measure -> [L, len(LEVELS)] values, ascending along the second axis.
-    """
-
-    bars: tuple[int, ...]
-    quantiles: Mapping[str, NDArray[np.float64]]
-
-    def __post_init__(self) -> None:
-        if not self.bars or list(self.bars) != sorted(set(self.bars)) or self.bars[0] < 1:
-            raise InvalidInputError.of("harmony_table.bars", "must be ascending and at least 1", self.bars)
-        missing = [name for name in MEASURES if name not in self.quantiles]
-        if missing:
-            raise InvalidInputError.of("harmony_table.quantiles", "must hold every measure", f"no {missing}")
-        for name, rows in self.quantiles.items():
-            if rows.shape != (len(self.bars), len(LEVELS)) or not np.all(np.isfinite(rows)):
-                rule = f"must be finite, shape {(len(self.bars), len(LEVELS))}"
-                raise InvalidInputError.of(f"harmony_table.quantiles.{name}", rule, rows.shape)
-            if np.any(np.diff(rows, axis=1) < 0):
-                raise InvalidInputError.of(f"harmony_table.quantiles.{name}", "must ascend", rows.tolist())
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> HarmonyTable:
-        """Reads what ``motet calibrate harmony`` writes; raises InvalidInputError for anything else."""
-        try:
-            quantiles = {name: np.array(rows, np.float64) for name, rows in document["quantiles"].items()}
-            levels, bars = tuple(document["levels"]), tuple(int(bar) for bar in document["bars"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidInputError.of("harmony_table", "must hold bars, levels and quantiles", repr(error)) from error
-        if levels != LEVELS:
-            raise InvalidInputError.of("harmony_table.levels", f"must be {LEVELS}", levels)
-        return cls(bars=bars, quantiles=quantiles)
-
-    @classmethod
-    @cache
-    def default(cls) -> HarmonyTable:
-        """The table shipped with the package."""
-        text = resources.files("motet.rewards").joinpath("tables/harmony.json").read_text("utf-8")
-        return cls.from_json(json.loads(text))
-
-    def row(self, name: str, bars: int) -> NDArray[np.float64]:
-        """Quantiles [len(LEVELS)] of a measure for music of ``bars`` bars, interpolated over the log of the length."""
-        rows = self.quantiles[name]
-        place = float(np.interp(math.log2(max(bars, 1)), np.log2(self.bars), np.arange(len(self.bars))))
-        low = int(place)
-        if place == low:
-            return np.asarray(rows[low])
-        return np.asarray(rows[low] + (place - low) * (rows[low + 1] - rows[low]))
+_WRONG_KEY = 0.15
+"""The share of the reward that a wrong key costs."""
+_STRICTNESS = 0.75
+"""How much of its logarithm the gate loses with each standard deviation of typicality below the average."""
+_GROUP_OF = np.array([place for place, names in enumerate(GROUPS.values()) for _ in names])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Harmony:
-    """The judgement of one score; every number is in 0..1 except ``measures``.
+    """The judgement of one score; every number is in 0..1 except ``measures`` and ``bars``.
+
+    All are means over segments of at most 16 bars. A share among windows means those of the same length.
 
     Args:
-        value: the reward, ``gate * core`` averaged over segments of at most 16 bars; 0 for silence, 0.5 for drums only.
-        gate: near 0 for degenerate music (a repeated note, a looped bar, clusters), 1 for ordinary music.
-        core: weighted mean of ``terms``.
-        gates: each gate by the measure that it looks at; "melody" looks at steps and recurrence.
-        terms: each term of the core; a term that does not apply is left out.
+        value: the reward: the mean of ``corrupted`` and of ``human`` over 0.75, at most 1, less up to 15 % for a wrong
+            key; 0 for silence, 0.5 for drums only.
+        human: the percentile in human music, as a share: of the human windows that score lower.
+        corrupted: the share of windows of human music with notes changed that score lower.
+        gate: near 0 for music with measures unlike any human music, alone or together; 1 for ordinary music.
+        core: how much speaks for human music: the share of human windows with less of it, over 0.75, at most 1.
+        terms: by ``GROUPS``, the share of human windows for which these measures speak less; "key_fit": of those less
+            clearly in their own key than this is in the asked key, over 0.75, at most 1.
         measures: the raw measures, see ``motet.rewards.measures.measure``.
+        bars: name -> a number for each bar of the score, see ``motet.rewards.measures.Measures.by_bar``.
         key: the key found; None when there is nothing with a pitch.
     """
 
     value: float
+    human: float
+    corrupted: float
     gate: float
     core: float
-    gates: Mapping[str, float]
-    terms: Mapping[str, float]
-    measures: Mapping[str, float]
-    key: Key | None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+    bars: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    key: Key | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """What is made of one segment before it is placed among others.
+
+    Args:
+        groups: log-odds by ``GROUPS`` of being human.
+        evidence: their sum and what is known before.
+        typicality: see ``HarmonyTable.typicality``.
+    """
+
+    groups: dict[str, float]
+    evidence: float
+    typicality: float
+
+    @property
+    def gate(self) -> float:
+        """1 for music at least as typical as the average, falling to 0."""
+        return math.exp(_STRICTNESS * min(self.typicality, 0.0))
+
+    def raw(self, enough: float) -> float:
+        """The number that is placed among others: bounded log-odds by evidence and gate.
+
+        Args:
+            enough: evidence beyond which there is nothing to gain.
+        """
+        return min(self.evidence - enough, 0.0) + math.log(self.gate)
 
 
 class HarmonyReward:
-    """Judges harmony by gates and a core of terms placed among the quantiles of human music (see ``Harmony``).
+    """Judges harmony by what sets human music apart from music that went wrong (see ``Harmony``).
 
     The result is exactly the same after transposition, for another tempo or order of tracks, and without the drums.
 
     Args:
-        table: quantiles of human music; None: the shipped table.
+        table: None: the shipped table.
+        grammar: None: the shipped one; it must be the one that the table was made with.
     """
 
-    def __init__(self, table: HarmonyTable | None = None) -> None:
+    def __init__(self, table: HarmonyTable | None = None, grammar: Grammar | None = None) -> None:
         self.table = table or HarmonyTable.default()
+        self.grammar = grammar or Grammar.default()
 
     def __call__(self, score: Score, key: Key | None = None) -> float:
         """The reward of ``score`` in 0..1, with the key that was asked for, if any."""
@@ -150,52 +104,80 @@ class HarmonyReward:
 
     def judge(self, score: Score, key: Key | None = None) -> Harmony:
         """The reward with all that it was made of."""
-        notes = score.select(score.program >= 0)
+        notes = score.select(score.program != DRUMS)
         if not len(notes):
             value = NEUTRAL if len(score) else 0.0
-            return Harmony(value=value, gate=value, core=value, gates={}, terms={}, measures={}, key=None)
-        bars = notes.bar_ticks()
+            return Harmony(value=value, human=value, corrupted=value, gate=value, core=value)
+        lines, all_bars = notes.bar_ticks(), len(score.bar_ticks()) - 1
         judged: list[tuple[int, Harmony]] = []
-        for start, stop in _segments(len(bars) - 1):
-            found = measure(notes.between(int(bars[start]), int(bars[stop])), asked=key)
-            if found is not None:
-                judged.append((stop - start, self._judge(found, asked=key is not None)))
-        total = len(bars) - 1  # a segment without a note counts, with nothing
+        bars: dict[str, list[float]] = {}
+        for start, stop in _segments(len(lines) - 1):
+            found = measure(notes.between(int(lines[start]), int(lines[stop])), asked=key, grammar=self.grammar)
+            if found is None:
+                continue  # a segment without a note counts, with nothing
+            judged.append((stop - start, self._judge(found, asked=key is not None)))
+            for name, curve in found.by_bar.items():
+                values = bars.setdefault(name, [0.0] * all_bars)
+                values[start : start + len(curve)] = curve.tolist()
+        total = len(lines) - 1
+
+        def mean(name: str) -> float:
+            return float(sum(length * getattr(one, name) for length, one in judged) / total)
+
         return Harmony(
-            value=sum(length * one.value for length, one in judged) / total,
-            gate=sum(length * one.gate for length, one in judged) / total,
-            core=sum(length * one.core for length, one in judged) / total,
-            gates=_mean([(length, one.gates) for length, one in judged]),
+            value=mean("value"),
+            human=mean("human"),
+            corrupted=mean("corrupted"),
+            gate=mean("gate"),
+            core=mean("core"),
             terms=_mean([(length, one.terms) for length, one in judged]),
             measures=_mean([(length, one.measures) for length, one in judged]),
+            bars={name: tuple(values) for name, values in bars.items()},
             key=max(judged, key=lambda one: one[0])[1].key,
         )
 
     def _judge(self, found: Measures, *, asked: bool) -> Harmony:
-        rows = {name: self.table.row(name, found.bars) for name in MEASURES}
-        values = {name: value for name, value in found.values.items() if value is not None}
-        gates: dict[str, float] = {}
-        for name in _FLOORS:
-            gates[name] = _floor(
-                values[name], rows[name], *_least_distinct(found.bars) if name == "distinct_bars" else ()
-            )
-        for name, shut in _CEILINGS.items():
-            if name in values:
-                gates[name] = min(gates.get(name, 1.0), _ceiling(values[name], rows[name], shut))
-        gates["melody"] = _melody([_quantile(values[name], rows[name])[1] for name in _MELODY if name in values])
-        terms: dict[str, float] = {}
-        weights = dict(_WEIGHTS)
-        if not asked:
-            weights["in_key"] += weights.pop("key_fit")
-        for name in weights:
-            if name in values:
-                judge = _rising if name in _RISING else _band
-                terms[name] = judge(values[name], rows[name])
-        core = sum(weights[name] * term for name, term in terms.items()) / sum(weights[name] for name in terms)
-        gate = math.prod(gates.values())
+        table, bars = self.table, found.bars
+        opinion = form(table, found)
+        raw = opinion.raw(enough(table, bars))
+        human, corrupted = table.share("human", raw, bars), table.share("corrupted", raw, bars)
+        terms = {name: table.share(name, value, bars) for name, value in opinion.groups.items()}
+        value = (_saturated(human) + corrupted) / 2
+        if asked:
+            fit = found.values["key_fit"]
+            terms["key_fit"] = _saturated(table.share("key_fit", 0.0 if fit is None else fit, bars))
+            value *= 1 - _WRONG_KEY * (1 - terms["key_fit"])
         return Harmony(
-            value=gate * core, gate=gate, core=core, gates=gates, terms=terms, measures=values, key=found.key
+            value=value,
+            human=human,
+            corrupted=corrupted,
+            gate=opinion.gate,
+            core=_saturated(table.share("evidence", opinion.evidence, bars)),
+            terms=terms,
+            measures={name: value for name, value in found.values.items() if value is not None},
+            key=found.key,
         )
+
+
+def form(table: HarmonyTable, found: Measures) -> Opinion:
+    """The opinion of measures by a table; its references are not looked at."""
+    scores = table.scores(found.values, found.bars)
+    base, added = table.evidence(scores)
+    groups = np.bincount(_GROUP_OF, added, minlength=len(GROUPS))
+    return Opinion(
+        groups=dict(zip(GROUPS, groups.tolist(), strict=True)),
+        evidence=base + float(groups.sum()),
+        typicality=table.typicality(scores),
+    )
+
+
+def enough(table: HarmonyTable, bars: int) -> float:
+    """The evidence that a quarter of human music of so many bars exceeds."""
+    return float(np.interp(SATURATION, LEVELS, table.row("evidence", bars)))
+
+
+def _saturated(share: float) -> float:
+    return min(1.0, share / SATURATION)
 
 
 def _segments(bars: int) -> list[tuple[int, int]]:
@@ -214,70 +196,3 @@ def _mean(parts: list[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
             total, weight = sums.get(name, (0.0, 0))
             sums[name] = (total + bars * value, weight + bars)
     return {name: total / weight for name, (total, weight) in sums.items()}
-
-
-def _quantile(value: float, row: NDArray[np.float64]) -> tuple[float, float]:
-    """The lowest and the highest quantile at which ``value`` stands; they differ where many pieces share a value."""
-    left, right = int(np.searchsorted(row, value, "left")), int(np.searchsorted(row, value, "right"))
-    if left < right:
-        return LEVELS[left], LEVELS[right - 1]
-    if left in (0, len(row)):
-        return (0.0, 0.0) if left == 0 else (1.0, 1.0)
-    share = (value - row[left - 1]) / (row[left] - row[left - 1])
-    place = float(LEVELS[left - 1] + share * (LEVELS[left] - LEVELS[left - 1]))
-    return place, place
-
-
-def _rising(value: float, row: NDArray[np.float64]) -> float:
-    """1 from the third quartile of human music upwards, falling to 0 at its minimum."""
-    return min(1.0, _quantile(value, row)[1] / 0.75)
-
-
-def _band(value: float, row: NDArray[np.float64]) -> float:
-    """1 between the quartiles of human music, falling to 0 at its extremes."""
-    low, high = _quantile(value, row)
-    if low <= 0.75 and high >= 0.25:
-        return 1.0
-    return high / 0.25 if high < 0.25 else (1.0 - low) / 0.25
-
-
-def _least_distinct(bars: int) -> tuple[float, float]:
-    """Shares of distinct bars that are ajar and wide open at any rate: loops of two and of four bars.
-
-    Popular music loops four bars as a matter of course, but the corpus of the table, classical and folk, seldom does.
-    """
-    return 2 / bars, 4 / bars
-
-
-def _floor(
-    value: float, row: NDArray[np.float64], ajar_at_most: float = math.inf, wide_at_most: float = math.inf
-) -> float:
-    """Open (1) from the 5th percentile upwards, ajar at the 1st, shut at 0."""
-    ajar, wide = min(row[LEVELS.index(0.01)], ajar_at_most), min(row[LEVELS.index(0.05)], wide_at_most)
-    if value >= wide:
-        return 1.0
-    if value < ajar:
-        return float(_AJAR * value / ajar)
-    return float(_AJAR + (1 - _AJAR) * (value - ajar) / (wide - ajar))
-
-
-def _ceiling(value: float, row: NDArray[np.float64], shut: float) -> float:
-    """Open (1) up to the 95th percentile, ajar at the 99th, shut at ``shut`` (0: four times the 99th)."""
-    wide, ajar = row[LEVELS.index(0.95)], row[LEVELS.index(0.99)]
-    if value <= wide:
-        return 1.0
-    if value <= ajar:
-        return float(1 - (1 - _AJAR) * (value - wide) / (ajar - wide))
-    shut = shut or 4 * ajar
-    return float(_AJAR * max(0.0, shut - value) / (shut - ajar)) if shut > ajar else 0.0
-
-
-def _melody(quantiles: list[float]) -> float:
-    """Shut when lines neither move by step nor come back to a motif, as random notes do; one of the two is enough."""
-    if not quantiles:
-        return 1.0
-    best = max(quantiles)
-    ajar, wide = 0.1, 0.25
-    if best < ajar:
-        return _AJAR * best / ajar
-    return min(1.0, _AJAR + (1 - _AJAR) * (best - ajar) / (wide - ajar))

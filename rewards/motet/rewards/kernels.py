@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 _MAX_PARTNERS = 48
-"""Notes compared with each note for roughness: bounds the work on absurdly dense scores."""
+"""Notes that each note is compared with: bounds the work on absurdly dense scores."""
 
 
 def _compiled(function: _Function) -> _Function:
@@ -122,33 +122,96 @@ def steadiest_path(emission: NDArray[np.float64], penalty: float) -> NDArray[np.
 
 
 @_compiled
-def roughness(
-    onset: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64], weights: NDArray[np.float64]
-) -> float:
-    """Mean dissonance of all pairs of notes that sound together, weighted by how long they do.
+def sonorities(
+    onset: NDArray[np.int64],
+    end: NDArray[np.int64],
+    pitch: NDArray[np.int64],
+    degree: NDArray[np.int64],
+    minor: NDArray[np.int64],
+    bar: NDArray[np.int64],
+    bars: int,
+) -> NDArray[np.float64]:
+    """Ticks for which each interval sounds over each degree of the local key, by the bar in which it begins.
 
     Args:
         onset, end: [N] ticks, sorted by onset.
         pitch: [N] MIDI pitch.
-        weights: [12] dissonance in 0..1 of an interval modulo the octave.
+        degree: [N] semitones of each note above the tonic of its local key, 0..11.
+        minor: [N] 1 where that key is minor, else 0.
+        bar: [N] the bar of each onset, below ``bars``.
+        bars: B.
 
-    Returns a value in 0..1, or -1 when no two notes of different pitch ever sound together.
+    Returns [B, 2, 12, 12] ticks: mode and degree of the lower note, interval modulo the octave. Unisons are left out.
     """
-    rough = 0.0
-    together = 0.0
+    ticks = np.zeros((bars, 2, 12, 12))
     for first in range(len(onset)):
         for second in range(first + 1, min(first + 1 + _MAX_PARTNERS, len(onset))):
             if onset[second] >= end[first]:
                 break
-            interval = abs(pitch[first] - pitch[second])
-            if interval == 0:
+            if pitch[first] == pitch[second]:
                 continue
-            overlap = float(min(end[first], end[second]) - onset[second])
-            rough += overlap * weights[interval % 12]
-            together += overlap
-    if together <= 0.0:
-        return -1.0
-    return rough / together
+            lower = first if pitch[first] < pitch[second] else second
+            interval = abs(pitch[first] - pitch[second]) % 12
+            overlap = min(end[first], end[second]) - onset[second]
+            ticks[bar[second], minor[lower], degree[lower], interval] += overlap
+    return ticks
+
+
+@_compiled
+def outer_voice(
+    onset: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64], line: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Marks the notes of each line that nothing higher in the line covers; negate the pitches for the bass.
+
+    Args:
+        onset, end, pitch, line: [N] sorted by (line, onset, pitch).
+
+    Returns [N], at most one note for each onset of a line.
+    """
+    heard = np.zeros(len(onset), np.bool_)
+    top = -1
+    for note in range(len(onset)):
+        last = note + 1 == len(onset) or line[note + 1] != line[note] or onset[note + 1] != onset[note]
+        if not last:
+            continue
+        covered = top >= 0 and line[top] == line[note] and end[top] > onset[note] and pitch[top] > pitch[note]
+        if not covered:
+            heard[note] = True
+            top = note
+    return heard
+
+
+@_compiled
+def echoes(sounds: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """For each bar, how much its most similar other bar has in common with it (Jaccard index).
+
+    Args:
+        sounds: [N] what begins where in the bar, ascending and without doubles within each bar.
+        starts: [B + 1] where each bar begins in ``sounds``.
+
+    Returns [B] 0..1; -1 for a bar without a sound.
+    """
+    bars = len(starts) - 1
+    best = np.zeros(bars)
+    for one in range(bars):
+        if starts[one] == starts[one + 1]:
+            best[one] = -1.0
+        for other in range(one):
+            here, there, shared = starts[one], starts[other], 0
+            while here < starts[one + 1] and there < starts[other + 1]:
+                if sounds[here] == sounds[there]:
+                    shared += 1
+                    here += 1
+                    there += 1
+                elif sounds[here] < sounds[there]:
+                    here += 1
+                else:
+                    there += 1
+            union = starts[one + 1] - starts[one] + starts[other + 1] - starts[other] - shared
+            if shared > 0:
+                best[one] = max(best[one], shared / union)
+                best[other] = max(best[other], shared / union)
+    return best
 
 
 @_compiled
