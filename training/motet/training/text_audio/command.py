@@ -44,7 +44,7 @@ def register_eval(measures: argparse._SubParsersAction[argparse.ArgumentParser])
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", type=int, default=700, help="windows to measure on (default %(default)s)")
     parser.add_argument(
-        "--held-out-samples", type=int, default=200, help="pieces of the model to measure on (default %(default)s)"
+        "--held-out-samples", type=int, default=400, help="pieces of the model to measure on (default %(default)s)"
     )
     parser.add_argument(
         "--soundfont", type=Path, action="append", default=[], help="measure with this one too; may be repeated"
