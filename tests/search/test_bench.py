@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from motet.music.error import InvalidInputError, NotFoundError
@@ -46,19 +47,25 @@ def test_a_bench_counts_wins_over_the_plain_sample() -> None:
 
 
 def test_a_judge_is_asked_about_results_and_plain_samples_and_stands_beside_the_reward() -> None:
-    asked: list[tuple[int, str]] = []
+    asked: list[tuple[float, str]] = []
 
     def referee(score: Score, caption: str) -> dict[str, float]:
-        asked.append((len(score), caption))
-        return {"notes": len(score) / 1000}
+        asked.append((float(score.pitch.sum() % 997) / 997, caption))
+        return {"pitch": asked[-1][0], "total": asked[-1][0]}
 
     rows = list(bench.run(Searcher(FakeDecoder(), CountingReward()), CASES, out=None, on_row=silent, referee=referee))
-    assert [row.judge["notes"] for row in rows] == [count / 1000 for count, _ in asked[::2]]
-    assert [row.plain_judge["notes"] for row in rows] == [count / 1000 for count, _ in asked[1::2]]
+    assert [row.judge["pitch"] for row in rows] == [value for value, _ in asked[::2]]
+    assert [row.plain_judge["pitch"] for row in rows] == [value for value, _ in asked[1::2]]
     assert {caption for _, caption in asked} == {one.caption for one in CASES}
     summaries = bench.summarise(rows)
-    assert "judge: notes (plain)" in bench.table(summaries).splitlines()[0]
+    assert "judge: pitch (plain)" in bench.table(summaries).splitlines()[0]
     assert bench.Row.from_json(rows[0].to_json()) == rows[0]
+    population = summaries[1]
+    assert population.gain is not None
+    assert population.gain.reward == pytest.approx(
+        (population.total - population.plain_total) / np.std([row.plain_total for row in rows[1::2]])
+    )
+    assert "judge share" in population.verdict()
 
 
 def test_several_seeds_are_named() -> None:

@@ -13,11 +13,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import Weights
+from motet.rewards.gain import Gain, gain
 from motet.search.request import SearchRequest
 from motet.search.run import Searcher
+
+JUDGED = "total"
+"""The name of a referee's number that stands for the whole of its opinion."""
 
 Referee = Callable[[Score, str], Mapping[str, float]]
 """A piece and its caption to what an independent judge says of it, by name, each in [0, 1]."""
@@ -123,6 +129,7 @@ class Summary:
         seconds: of a search.
         judge: what the judge says of the results, by name.
         plain_judge: the same of the plain samples.
+        gain: the judge's share of the gain in reward, over captions; None without a judge or where nothing differs.
     """
 
     strategy: str
@@ -139,11 +146,13 @@ class Summary:
     seconds: float
     judge: dict[str, float]
     plain_judge: dict[str, float]
+    gain: Gain | None
 
     def verdict(self) -> str:
         """The result in one line."""
         many = "captions" if self.seeds == 1 else f"searches ({self.captions} captions × {self.seeds} seeds)"
-        return f"{self.strategy} beats the first plain sample on {self.wins} of {self.searches} {many}"
+        line = f"{self.strategy} beats the first plain sample on {self.wins} of {self.searches} {many}"
+        return line if self.gain is None or self.gain.share is None else f"{line}; {self.gain.line()}"
 
 
 def read_captions(path: Path, limit: int | None = None) -> list[str]:
@@ -248,7 +257,22 @@ def _summary(strategy: str, rows: list[Row]) -> Summary:
         seconds=fmean(row.seconds for row in rows),
         judge=_mean_terms([row.judge for row in rows]),
         plain_judge=_mean_terms([row.plain_judge for row in rows]),
+        gain=_gain(rows),
     )
+
+
+def _gain(rows: Sequence[Row]) -> Gain | None:
+    """The gain of reward and judge by caption, means over seeds."""
+    if not all(JUDGED in row.judge for row in rows):
+        return None
+    by_caption: dict[str, list[tuple[float, float, float, float]]] = {}
+    for row in rows:
+        numbers = (row.plain_total, row.total, row.plain_judge[JUDGED], row.judge[JUDGED])
+        by_caption.setdefault(row.case.caption, []).append(numbers)
+    columns = np.array([np.mean(numbers, axis=0) for numbers in by_caption.values()]).T
+    if len(by_caption) < 2 or not columns[::2].std(axis=1).all():
+        return None
+    return gain(*columns, seed=0)
 
 
 def _mean_terms(terms: list[dict[str, float]]) -> dict[str, float]:

@@ -15,7 +15,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search = questions.add_parser(
         "search",
         help="does searching beat the first plain sample?",
-        description="Searches for every caption and compares the result with its own first plain sample.",
+        description="Searches for every caption and compares the result with its own first plain sample, by the reward "
+        "that was searched for and by a judge that the search never sees.",
     )
     search.add_argument("--captions", type=Path, required=True, metavar="FILE", help="one caption a line")
     search.add_argument("--strategies", default="sample,population", help="names, separated by commas")
@@ -42,6 +43,8 @@ def bench_search(arguments: argparse.Namespace) -> int:
     """Runs ``motet bench search``; 0 when every search ended."""
     from motet.model.checkpoint import Checkpoint
     from motet.music.error import InvalidInputError
+    from motet.music.score import Score
+    from motet.rewards.judge import Judge
     from motet.search import bench
     from motet.search.request import DEFAULT_CANDIDATES
     from motet.search.run import searcher_on
@@ -73,7 +76,12 @@ def bench_search(arguments: argparse.Namespace) -> int:
             f"{row.plain_total:.3f} -> {row.total:.3f}, {row.seconds:.1f} s, {row.case.caption[:60]}\n"
         )
 
-    rows = list(bench.run(searcher_on(checkpoint), cases, out=arguments.out, on_row=on_row))
+    judge = Judge.load()
+
+    def referee(score: Score, caption: str) -> dict[str, float]:
+        return judge.judge([score], caption)[0].record()
+
+    rows = list(bench.run(searcher_on(checkpoint), cases, out=arguments.out, on_row=on_row, referee=referee))
     summaries = bench.summarise(rows)
     if arguments.json:
         sys.stdout.write(json.dumps(bench.to_json(summaries), indent=2) + "\n")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from motet.music.error import InvalidInputError
-from motet.training.judge.gain import gain
+from motet.rewards.gain import gain
 
 RNG = np.random.default_rng(0)
 BEFORE = RNG.normal(size=300)
