@@ -13,7 +13,7 @@ from motet.music.error import InvalidInputError, NotFoundError
 from motet.rewards import text
 from motet.rewards.render import Renderer
 from motet.rewards.text import Calibration
-from motet.training import text_calibration
+from motet.training import text_calibration, text_calibration_command
 from motet.training.corpus.shard import Shard
 from motet.training.text_calibration import TextCalibrationConfig, calibrate
 from tests.fakes import fake_embed, hash_uniform
@@ -90,7 +90,7 @@ def test_the_command_writes_what_the_backend_is_opened_with(
     torch.set_num_threads(1)
     folder = clap_folder(tmp_path / "clap")
     parser = argparse.ArgumentParser()
-    text_calibration.register(parser.add_subparsers())
+    text_calibration_command.register(parser.add_subparsers())
     args = ["text", "--backend", f"clap:{folder}", str(corpus), "--windows", "6", "--captions", "1", "--json"]
     parsed = parser.parse_args(args)
     assert parsed.run(parsed) == 0
