@@ -130,10 +130,10 @@ right in {GATE[0]:.2f} of the cases or more, with a lower bound above {GATE[1]:.
 ## Held-out figures
 
 Printed by `motet eval text-audio CORPUS_DIR` (`--soundfont FILE` for each further one), on the test split, whose songs
-were not trained on; a piece is heard whole, as by the reward. Intervals are over draws of whole songs. In a swap, a piece must be nearer to a true caption
-than to the same caption with one attribute made false. In retrieval, the captions of all pieces of other songs are
-rivals, those that happen to be true of it among them. Only TimGM6mb ("default") and the soundfont named above were
-trained with; others that are measured may share recordings with them.
+were not trained on; a piece is heard whole, as by the reward. Intervals are over draws of whole songs. In a swap, a
+piece must be nearer to a true caption than to the same caption with one attribute made false. In retrieval, the
+captions of all pieces of other songs are rivals, those that happen to be true of it among them. Only TimGM6mb
+("default") and the soundfont named above were trained with; others that are measured may share recordings with them.
 
 {report.table()}
 
