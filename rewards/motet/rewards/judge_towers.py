@@ -29,7 +29,8 @@ class JudgeConfig:
         hidden: units of the perceptrons.
         words: places that words and pairs of words are hashed to.
         word: width of a word's vector.
-        dropout: while training.
+        dropout: of musicality, while training: no trait must be relied on.
+        alignment_dropout: of alignment, which stands or falls with single facts.
     """
 
     width: int = 128
@@ -37,13 +38,15 @@ class JudgeConfig:
     words: int = 8192
     word: int = 96
     dropout: float = 0.3
+    alignment_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         for name, low in (("width", 8), ("hidden", 8), ("words", 64), ("word", 8)):
             if getattr(self, name) < low:
                 raise InvalidInputError.of(f"judge.{name}", f"must be at least {low}", getattr(self, name))
-        if not 0 <= self.dropout < 1:
-            raise InvalidInputError.of("judge.dropout", "must be at least 0 and below 1", self.dropout)
+        for name in ("dropout", "alignment_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InvalidInputError.of(f"judge.{name}", "must be at least 0 and below 1", getattr(self, name))
 
 
 def hashed(text: str, places: int) -> list[int]:
@@ -71,9 +74,9 @@ class JudgeTowers(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
         self.musicality = _perceptron(MANNER, config.hidden, 1, config.dropout)
-        self.alignment = _perceptron(MANNER + CONTENT, config.hidden, config.width, config.dropout)
+        self.alignment = _perceptron(MANNER + CONTENT, config.hidden, config.width, config.alignment_dropout)
         self.word = nn.EmbeddingBag(config.words, config.word, mode="sum")
-        self.text = _perceptron(config.word, config.hidden, config.width, config.dropout)
+        self.text = _perceptron(config.word, config.hidden, config.width, config.alignment_dropout)
         self.log_scale = nn.Parameter(torch.tensor(2.66))
 
     def musical(self, manner: Tensor) -> Tensor:

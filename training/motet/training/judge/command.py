@@ -23,7 +23,7 @@ def register(targets: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="folder written by `motet corpus build`")
     parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder for readings, states and the judge")
     parser.add_argument("--windows", type=int, default=9000, help="training windows (default %(default)s)")
-    parser.add_argument("--epochs", type=int, default=20, help="default %(default)s")
+    parser.add_argument("--epochs", type=int, default=30, help="default %(default)s")
     parser.add_argument("--batch", type=int, default=256, help="windows in a step (default %(default)s)")
     _add_common(parser)
     parser.set_defaults(run=train)

@@ -37,7 +37,7 @@ class CourseConfig:
         seed: of initial weights and order.
     """
 
-    epochs: int = 25
+    epochs: int = 30
     batch: int = 256
     rate: float = 2e-3
     weight_decay: float = 0.05
