@@ -153,7 +153,11 @@ def _looped(bars: int, seed: int = 0) -> Score:
     return replace(
         one,
         onset=np.concatenate([one.onset + 4 * PPQ * bar for bar in range(bars)]),
-        **{name: np.tile(getattr(one, name), bars) for name in ("duration", "pitch", "velocity", "program", "track")},
+        duration=np.tile(one.duration, bars),
+        pitch=np.tile(one.pitch, bars),
+        velocity=np.tile(one.velocity, bars),
+        program=np.tile(one.program, bars),
+        track=np.tile(one.track, bars),
     )
 
 

@@ -12,14 +12,8 @@ from motet.rewards.harmony import NEUTRAL, HarmonyReward
 from motet.rewards.measures import GROUPS
 from tests.rewards.pieces import DEGENERATE, attempts, drums, score_of, song, together, windows
 
-# Four bars are little to go by: some human music is no better, by all that is measured.
-LENIENT = {
-    ("random diatonic triads", 4): 0.15,
-    ("random diatonic triads", 8): 0.07,
-    ("arpeggio of one triad", 4): 0.2,
-    ("song, melody a semitone off", 4): 0.07,
-    ("song, pitches shuffled", 4): 0.07,
-}
+# Parallel triads at random for four bars: some human music is no better, by all that is measured.
+LENIENT = {("random diatonic triads", 4): 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +31,7 @@ def nudged(score: Score, share: float, rng: np.random.Generator) -> Score:
 def test_degenerate_music_is_below_almost_all_human_music(reward: HarmonyReward, name: str, bars: int):
     found = [reward.judge(score) for score in attempts(name, bars)]
     assert np.mean([one.human for one in found]) < LENIENT.get((name, bars), 0.05), found
-    assert np.mean([one.value for one in found]) < 0.5
+    assert np.mean([one.value for one in found]) < 0.4
 
 
 def test_songs_made_by_rule_are_judged_like_human_music(reward: HarmonyReward):
@@ -152,6 +146,8 @@ def test_two_hundred_tracks_and_ten_minutes_are_judged(reward: HarmonyReward):
     rng = np.random.default_rng(2)
     count = 20_000
     onset = np.sort(rng.integers(0, 300 * 4 * 480, count))
-    track = rng.integers(0, 200, count)
-    score = Score(480, onset, np.full(count, 240), rng.integers(0, 128, count), np.full(count, 64), track % 128, track)
+    track = rng.integers(0, 200, count).astype(np.int16)
+    pitch = rng.integers(0, 128, count).astype(np.int16)
+    velocity, length = np.full(count, 64, np.int16), np.full(count, 240)
+    score = Score(480, onset, length, pitch, velocity, track % 128, track)
     assert reward(score) < 0.1

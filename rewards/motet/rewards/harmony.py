@@ -20,7 +20,7 @@ NEUTRAL = 0.5
 _SEGMENT_BARS = 16
 _WRONG_KEY = 0.15
 """The share of the reward that a wrong key costs."""
-_STRICTNESS = 0.75
+_STRICTNESS = 0.35
 """How much of its logarithm the gate loses with each standard deviation of typicality below the average."""
 _GROUP_OF = np.array([place for place, names in enumerate(GROUPS.values()) for _ in names])
 
