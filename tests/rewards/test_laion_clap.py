@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,20 +85,21 @@ def one_thread():
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of laion_clap's shape, found before any real one, and not yet imported."""
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of laion_clap's shape, found before any real one, and not imported before or after."""
     site = tmp_path / "site"
     for name, text in PACKAGE.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(text)
-    forget(monkeypatch)
+    forget()
     monkeypatch.syspath_prepend(site)
-    return site
+    yield site
+    forget()
 
 
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+def forget() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in ("clap_module", "laion_clap")]:
-        monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]
 
 
 def checkpoint(folder: Path, **extra: object) -> Path:
@@ -210,11 +212,11 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path):
     refused({"state_dict": state}, "tokens that the model knows.*received 5")
 
 
-def test_a_package_that_cannot_be_imported_is_one_line(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_package_that_cannot_be_imported_is_one_line(package: Path, tmp_path: Path):
     file = checkpoint(tmp_path)
     (package / "laion_clap/clap_module/training.py").write_text("raise OSError('libc10_cuda.so\\nis not there')")
     shutil.rmtree(package / "laion_clap/clap_module/__pycache__", ignore_errors=True)
-    forget(monkeypatch)
+    forget()
     importlib.invalidate_caches()
     with pytest.raises(UnavailableError, match=r"cannot be imported: libc10_cuda\.so") as error:
         laion_clap.load(file, CALIBRATION)
