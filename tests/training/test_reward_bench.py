@@ -249,7 +249,8 @@ class Asked:
 def test_scores_are_asked_for_once(tmp_path: Path) -> None:
     scores = [random_score(place, bars) for place, bars in enumerate((2, 4, 4))]
     entries = {entry.key: entry for score in scores for entry in (Entry(score, ASKED), Entry(score, parse("drums")))}
-    asked, said = Asked(), []
+    asked = Asked()
+    said: list[str] = []
     book = scorebook.fill([asked.source()], entries, tmp_path, said.append)
     assert asked.count == 6
     assert said[-1].startswith("\rscored 2 of 2")
@@ -342,7 +343,7 @@ def test_the_grid_is_whole_and_the_best_weights_are_found() -> None:
     assert all(sum(one.values()) == pytest.approx(1) for one in weights)
     contests = [contest((1.0, 0.0), str(turn), entries=entries(turn)) for turn in range(30)]
     rng = np.random.default_rng(0)
-    book = {name: {} for name in ("text", "harmony", "adherence")}
+    book: dict[str, dict[str, float]] = {name: {} for name in ("text", "harmony", "adherence")}
     for one in contests:
         for place, entry in enumerate(one.entries):
             book["text"][entry.key] = float(rng.random())
@@ -470,8 +471,9 @@ def test_the_judge_orders_what_listeners_hear(music: list[material.Piece]) -> No
     rows = bench.outcomes([*contests, *found], opinions, book, 0)["alignment"]
     assert rows[bench.JUDGE_TASK]["length"].accuracy.value == 1  # as the judge counts notes
     assert judge.name not in rows[bench.JUDGE_TASK]
-    assert rows[audience.TASK][bench.CEILING].spearman is not None
-    assert rows[audience.TASK][bench.CEILING].spearman.value == pytest.approx(1)
+    ceiling = rows[audience.TASK][bench.CEILING].spearman
+    assert ceiling is not None
+    assert ceiling.value == pytest.approx(1)
 
 
 def run(*words: str) -> int:
