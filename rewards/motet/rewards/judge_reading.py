@@ -7,8 +7,7 @@ the music tells scores apart, however they were written.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -16,18 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.music import key
-from motet.music.score import DRUMS, Score
+from motet.music.score import Score
+from motet.rewards.judge_notes import LENGTHS, STEPS, Floats, Ints, Notes, Sounding, cut, edge_notes, notes_of
 
-STEPS: Final = 12
-"""Steps of the grid in a quarter."""
 MOST_BARS: Final = 16
 """Bars that are read together; longer scores are read in parts."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 _OCTAVE: Final = 12
-_LENGTHS: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 15, 18, 21, 24, 30, 36, 48, 60, 72, 96, 120, 144])
 _GAPS: Final = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 18, 19, 24, 25, 36, 48, 49, 96])
 _LAGS: Final = (1, 2, 4, 8)
 _SLOTS: Final = 16  # parts of a bar
@@ -58,35 +52,6 @@ class Reading:
     content: NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class _Notes:
-    """Notes in one form: ``N`` of them, by time, player and pitch.
-
-    ``edges`` [bars + 1] are the bar lines in steps.
-    """
-
-    time: Ints
-    length: Ints
-    pitch: Ints
-    player: Ints
-    bar: Ints
-    edges: Ints
-
-    @property
-    def pitched(self) -> NDArray[np.bool_]:
-        return np.asarray(self.player != DRUMS)
-
-    def only(self, keep: NDArray[np.bool_]) -> _Notes:
-        return replace(
-            self,
-            time=self.time[keep],
-            length=self.length[keep],
-            pitch=self.pitch[keep],
-            player=self.player[keep],
-            bar=self.bar[keep],
-        )
-
-
 def read(score: Score) -> list[Reading]:
     """One reading for every 16 bars, of equal parts; none of a score without notes."""
     if not len(score):
@@ -103,10 +68,10 @@ def read(score: Score) -> list[Reading]:
 
 
 def _reading(score: Score, bars: int) -> Reading:
-    notes = _notes(score, bars)
+    notes = notes_of(score, bars)
     pitched = notes.only(notes.pitched)
     drums = notes.only(~notes.pitched)
-    sound = _Sound.of(pitched)
+    sound = Sounding.of(pitched)
     minor, tonic = divmod(int(np.argmax(np.round(_key_fits(sound.total), 9))), _OCTAVE)
     relative = np.roll(sound.classes, -tonic, axis=1)  # [spans, 12] tonic first
     table = _bars(notes, pitched, drums, sound, relative, bool(minor))
@@ -123,89 +88,6 @@ def _reading(score: Score, bars: int) -> Reading:
         bars=bars,
         content=_content(score, notes, pitched, drums, sound).astype(np.float32),
     )
-
-
-def _notes(score: Score, bars: int) -> _Notes:
-    starts = score.bar_ticks()
-    missing = bars + 1 - len(starts)
-    length = score.meters[-1].bar_ticks(score.ppq)
-    starts = np.concatenate([starts[: bars + 1], starts[-1] + length * np.arange(1, missing + 1)])
-    place = np.clip(np.searchsorted(starts, score.onset, side="right") - 1, 0, bars - 1)
-    scale = STEPS / score.ppq
-    edges = np.concatenate([[0], np.cumsum(np.maximum(np.rint(np.diff(starts) * scale), 1))]).astype(np.int64)
-    time = edges[place] + np.rint((score.onset - starts[place]) * scale).astype(np.int64)
-    time = np.minimum(time, edges[-1] - 1)
-    player, pitch = score.program.astype(np.int64), score.pitch.astype(np.int64)
-    wanted = np.maximum(score.duration * scale, 1)
-    order = np.lexsort((-wanted, time, pitch, player))
-    time, pitch, player, wanted = time[order], pitch[order], player[order], wanted[order]
-    same = (np.diff(player) == 0) & (np.diff(pitch) == 0)
-    once = np.append(True, ~(same & (np.diff(time) == 0)))
-    time, pitch, player, wanted = time[once], pitch[once], player[once], wanted[once]
-    same = (np.diff(player) == 0) & (np.diff(pitch) == 0)
-    free = np.where(np.append(same, False), np.append(np.diff(time), 0), edges[-1] - time)
-    wanted = np.where(player == DRUMS, 1, np.minimum(wanted, np.maximum(free, 1)))
-    sounding = _LENGTHS[np.maximum(np.searchsorted(_LENGTHS, wanted + 0.5, side="right") - 1, 0)]
-    order = np.lexsort((pitch, player, time))
-    return _Notes(
-        time=time[order],
-        length=sounding[order],
-        pitch=pitch[order],
-        player=player[order],
-        bar=np.searchsorted(edges, time[order], side="right") - 1,
-        edges=edges,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Sound:
-    """What sounds when: ``E`` spans of time in which nothing begins or ends, cut at quarters of bars as well.
-
-    Args:
-        starts: [E + 1] in steps.
-        pitches: [E, 128] how many players sound a pitch.
-    """
-
-    starts: Ints
-    pitches: Floats
-
-    @classmethod
-    def of(cls, pitched: _Notes) -> _Sound:
-        end = int(pitched.edges[-1])
-        off = np.minimum(pitched.time + pitched.length, end)
-        starts = np.unique(np.concatenate([pitched.time, off, _cut(pitched.edges, 4)]))
-        change = np.zeros((len(starts), 128))
-        np.add.at(change, (np.searchsorted(starts, pitched.time), pitched.pitch), 1)
-        np.add.at(change, (np.searchsorted(starts, off), pitched.pitch), -1)
-        return cls(starts, np.cumsum(change, axis=0)[:-1])
-
-    @cached_property
-    def span(self) -> Floats:
-        """[E, 1] lengths in steps."""
-        return np.diff(self.starts)[:, None].astype(np.float64)
-
-    @cached_property
-    def sounding(self) -> Floats:
-        """[E, 128] 1 where a pitch sounds."""
-        return (self.pitches > 0).astype(np.float64)
-
-    @cached_property
-    def classes(self) -> Floats:
-        """[E, 12] how many notes of a pitch class sound."""
-        padded = np.concatenate([self.pitches, np.zeros((len(self.pitches), 4))], axis=1)
-        return np.asarray(padded.reshape(len(self.pitches), 11, _OCTAVE).sum(axis=1))
-
-    @cached_property
-    def total(self) -> Floats:
-        """[12] share of each pitch class in the sounding time."""
-        time = (self.classes * self.span).sum(axis=0)
-        return np.asarray(time / max(float(time.sum()), 1e-9))
-
-    def between(self, rows: Floats, edges: Ints) -> Floats:
-        """Sums over time of rows [E, ...] from each of ``edges``, which are starts, to the next."""
-        total = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows * self.span, axis=0)])
-        place = np.searchsorted(self.starts, edges)
-        return np.asarray(total[place[1:]] - total[place[:-1]])
 
 
 def _key_fits(classes: Floats) -> Floats:
@@ -231,16 +113,7 @@ def _entropy(shares: Floats) -> float:
     return float(-(some * np.log2(some)).sum())
 
 
-def _edge_notes(notes: _Notes, *, top: bool) -> _Notes:
-    """The highest, or lowest, of the notes that begin together."""
-    order = np.lexsort((-notes.pitch if top else notes.pitch, notes.time))
-    first = np.append(True, np.diff(notes.time[order]) != 0)[: len(order)]
-    keep = np.zeros(len(order), np.bool_)
-    keep[order[first]] = True
-    return notes.only(keep)
-
-
-def _tunes(notes: _Notes) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
+def _tunes(notes: Notes) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.bool_]]:
     """Of the top notes of each player: moves in semitones and in steps, whether over a bar line, and rests between."""
     order = np.lexsort((-notes.pitch, notes.time, notes.player))
     player, time = notes.player[order], notes.time[order]
@@ -253,12 +126,12 @@ def _tunes(notes: _Notes) -> tuple[Ints, Ints, NDArray[np.bool_], NDArray[np.boo
     return move, gap, crosses, rests
 
 
-def _harmony(pitched: _Notes, sound: _Sound, relative: Floats, tonic: int, minor: bool) -> Floats:
+def _harmony(pitched: Notes, sound: Sounding, relative: Floats, tonic: int, minor: bool) -> Floats:
     """Pitch classes from the tonic, what sounds together, chords by half bars, notes out of the scale."""
     classes = np.roll(sound.total, -tonic)
     degree = (pitched.pitch - tonic) % _OCTAVE
     scale = np.array(_MINOR if minor else _MAJOR, np.float64)
-    bass = _edge_notes(pitched, top=False)
+    bass = edge_notes(pitched, top=False)
     roots = (bass.pitch - tonic) % _OCTAVE
     fit = np.sort(_key_fits(classes))[::-1]
     sounds = sound.sounding
@@ -274,8 +147,8 @@ def _harmony(pitched: _Notes, sound: _Sound, relative: Floats, tonic: int, minor
         at = held[np.searchsorted(sound.starts, pitched.time)]
         for shift in range(_OCTAVE):
             struck[shift] = float(at[np.arange(len(degree)), (degree + shift) % _OCTAVE].mean())
-    halves = _chords(sound.between(relative, _cut(pitched.edges, 4)[::2]))
-    quarters = _chords(sound.between(relative, _cut(pitched.edges, 4)))
+    halves = _chords(sound.between(relative, cut(pitched.edges, 4)[::2]))
+    quarters = _chords(sound.between(relative, cut(pitched.edges, 4)))
     outside = scale[degree] == 0 if len(degree) else np.zeros(0, np.bool_)
     strong = (pitched.time - pitched.edges[pitched.bar]) % STEPS == 0
     unison = float(((sound.pitches > 1) * sound.span).sum()) / time
@@ -295,12 +168,6 @@ def _harmony(pitched: _Notes, sound: _Sound, relative: Floats, tonic: int, minor
             [_mean(outside), _mean(outside & strong), _mean(outside & ~strong)],
         ]
     )
-
-
-def _cut(edges: Ints, parts: int) -> Ints:
-    """Every bar cut into equal parts: [bars * parts + 1]."""
-    inner = edges[:-1, None] + np.diff(edges)[:, None] * np.arange(parts) // parts
-    return np.append(inner.ravel(), edges[-1])
 
 
 def _apart(sounds: Floats, gaps: Iterable[int], span: Floats) -> Floats:
@@ -331,10 +198,10 @@ def _cosine(one: Floats, other: Floats) -> Floats:
     return np.asarray((one * other).sum(axis=1) / np.maximum(norms, 1e-9))
 
 
-def _melody(pitched: _Notes) -> Floats:
+def _melody(pitched: Notes) -> Floats:
     """Intervals of players, of the highest line and of the bass, by size and direction, within bars and over lines."""
     move, gap, crosses, rests = _tunes(pitched)
-    top, bass = _edge_notes(pitched, top=True), _edge_notes(pitched, top=False)
+    top, bass = edge_notes(pitched, top=True), edge_notes(pitched, top=False)
     lines = [np.diff(top.pitch), np.diff(bass.pitch)]
     size = np.minimum(np.abs(move), 24)
     turns = np.sign(move[1:]) * np.sign(move[:-1]) < 0
@@ -355,14 +222,14 @@ def _melody(pitched: _Notes) -> Floats:
     )
 
 
-def _rhythm(notes: _Notes, pitched: _Notes, drums: _Notes) -> Floats:
+def _rhythm(notes: Notes, pitched: Notes, drums: Notes) -> Floats:
     """Places in the beat and in the bar, lengths and how they fill the time to the next note, density."""
     parts = []
     for some in (pitched, drums):
         place = some.time - some.edges[some.bar]
         slot = place * _SLOTS // np.diff(some.edges)[some.bar]
         parts += [_shares(place % STEPS, STEPS), _shares(slot, _SLOTS)]
-    lengths = np.searchsorted(_LENGTHS, pitched.length, side="right") - 1
+    lengths = np.searchsorted(LENGTHS, pitched.length, side="right") - 1
     order = np.lexsort((pitched.time, pitched.player))
     player, time, length = pitched.player[order], pitched.time[order], pitched.length[order]
     starts, first = np.unique(player * (1 << 32) + time, return_index=True)
@@ -375,7 +242,7 @@ def _rhythm(notes: _Notes, pitched: _Notes, drums: _Notes) -> Floats:
     return np.concatenate(
         [
             *parts,
-            _shares(lengths, len(_LENGTHS)),
+            _shares(lengths, len(LENGTHS)),
             _shares(np.digitize(filled, (0.3, 0.6, 0.9, 0.99, 1.01, 1.5, 3.0)), 8),
             _shares(np.searchsorted(_GAPS, np.diff(onsets), side="right"), len(_GAPS) + 1),
             _shares(chord, 7),
@@ -385,7 +252,7 @@ def _rhythm(notes: _Notes, pitched: _Notes, drums: _Notes) -> Floats:
     )
 
 
-def _bars(notes: _Notes, pitched: _Notes, drums: _Notes, sound: _Sound, relative: Floats, minor: bool) -> Floats:
+def _bars(notes: Notes, pitched: Notes, drums: Notes, sound: Sounding, relative: Floats, minor: bool) -> Floats:
     """One row a bar: [bars, columns]."""
     bars = len(notes.edges) - 1
     steps = np.diff(notes.edges)
@@ -396,14 +263,14 @@ def _bars(notes: _Notes, pitched: _Notes, drums: _Notes, sound: _Sound, relative
     scale = np.array(_MINOR if minor else _MAJOR, np.float64)
     columns: list[Floats] = [shares, (shares * scale).sum(axis=1)[:, None], (shares @ _TRIADS.T).max(axis=1)[:, None]]
     columns.append(_cosine(classes, np.repeat(whole, bars, axis=0))[:, None])
-    bass = _edge_notes(pitched, top=False)
+    bass = edge_notes(pitched, top=False)
     centre = float(np.median(pitched.pitch)) if len(pitched.pitch) else 0.0
     for some in (pitched, drums):
         slot = (some.time - notes.edges[some.bar]) * _SLOTS // steps[some.bar]
         profile = np.zeros((bars, _SLOTS))
         np.add.at(profile, (some.bar, slot), 1)
         columns.append(np.log1p(profile))
-    top = _edge_notes(pitched, top=True)
+    top = edge_notes(pitched, top=True)
     for line in (top, bass):
         count = np.maximum(np.bincount(line.bar, minlength=bars), 1)
         height = np.bincount(line.bar, weights=line.pitch - centre, minlength=bars) / count / 12
@@ -424,7 +291,7 @@ def _bars(notes: _Notes, pitched: _Notes, drums: _Notes, sound: _Sound, relative
     return np.concatenate(columns, axis=1)
 
 
-def _likeness(notes: _Notes, shares: Floats) -> list[Floats]:
+def _likeness(notes: Notes, shares: Floats) -> list[Floats]:
     """How each bar resembles those 1, 2, 4 and 8 before: by notes, by rhythm, by pitch classes; and the best of all."""
     bars = len(notes.edges) - 1
     place = notes.time - notes.edges[notes.bar]
@@ -452,7 +319,7 @@ def _likeness(notes: _Notes, shares: Floats) -> list[Floats]:
     return columns
 
 
-def _form(notes: _Notes, table: Floats) -> Floats:
+def _form(notes: Notes, table: Floats) -> Floats:
     """How bars go together: mean, spread and lowest of what is read off each."""
     few = table[:, -15:]
     return np.concatenate(
@@ -460,13 +327,13 @@ def _form(notes: _Notes, table: Floats) -> Floats:
     )
 
 
-def _content(score: Score, notes: _Notes, pitched: _Notes, drums: _Notes, sound: _Sound) -> Floats:
+def _content(score: Score, notes: Notes, pitched: Notes, drums: Notes, sound: Sounding) -> Floats:
     """Tempo, pitch classes as they sound, meter, players, drum keys, register; not the length."""
     spans = np.diff(np.append(score.tempo_tick, max(score.end_tick, int(score.tempo_tick[-1]) + 1)))
     bpm = float(np.exp(np.average(np.log(score.tempo_bpm), weights=spans)))
     tempo = np.exp(-0.5 * ((np.log2(np.clip(bpm, 20, 400)) - np.linspace(4.5, 8.5, 33)) / 0.1) ** 2)
     classes = sound.total
-    bass = _edge_notes(pitched, top=False)
+    bass = edge_notes(pitched, top=False)
     last = bass.pitch[-1:] % _OCTAVE
     meter = score.meters[0].in_quarters
     counts = np.bincount(np.clip(pitched.player, 0, 127), minlength=128).astype(np.float64)
