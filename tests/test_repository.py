@@ -153,7 +153,7 @@ class TestPins:
         ranges = [Requirement(line) for line in lines]
         for requirement in ranges:
             pinned = pins().get(canonicalize_name(requirement.name))
-            if requirement.name not in {"motet", "laion-clap"}:  # laion-clap's own extra is in no test
+            if requirement.name != "motet":
                 assert pinned is not None
                 assert pinned in requirement.specifier, f"{requirement} does not admit the pinned {pinned}"
 
@@ -193,13 +193,22 @@ class TestContents:
 
     def test_nothing_unpickles(self) -> None:
         loads = re.compile(r"\bpickle\.load|\bimport pickle\b|\btorch\.load\(|allow_pickle=True|weights_only=False")
-        # A published checkpoint is read once, on import, tensors alone; its vocabulary by a reader that calls nothing.
+        # Published checkpoints are read as tensors alone, a vocabulary by a reader that calls nothing; and a farm talks
+        # to the workers that it started.
         importer, reader = (REPOSITORY / "model/motet/model/text2midi" / name for name in ("importer.py", "pickled.py"))
-        assert {path for path in sources() if loads.search(path.read_text(encoding="utf-8"))} == {importer, reader}
-        assert re.findall(r"\btorch\.load\([^\n]*weights_only=True|\bpickle\.\w+\(", importer.read_text("utf-8")) == [
-            'torch.load(path, map_location="cpu", weights_only=True'
-        ]
+        clap, farm = (REPOSITORY / "rewards/motet/rewards" / name for name in ("laion_clap.py", "farm.py"))
+        found = {path for path in sources() if loads.search(path.read_text(encoding="utf-8"))}
+        assert found == {importer, reader, clap, farm}
+        for path in (importer, clap):
+            text = path.read_text("utf-8")
+            assert len(re.findall(r"\btorch\.load\([^\n]*weights_only=True", text)) == 1
+            assert len(re.findall(r"\btorch\.load\(|\bpickle\.\w+\(", text)) == 1
         assert re.findall(r"\bpickle\.\w+", reader.read_text("utf-8")) == ["pickle.Unpickler"]
+        assert set(re.findall(r"\bpickle\.\w+\([\w.]*", farm.read_text("utf-8"))) == {
+            "pickle.dumps(",
+            "pickle.dumps(plan",
+            "pickle.loads(requests.get",
+        }
 
     def test_fluidsynth_is_touched_in_one_file(self) -> None:
         touches = re.compile(r"^\s*(import|from) fluidsynth|import_module\(\"fluidsynth|CDLL\(", re.MULTILINE)

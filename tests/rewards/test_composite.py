@@ -13,6 +13,7 @@ from motet.music import caption
 from motet.music.error import InternalError, InvalidInputError
 from motet.music.score import Score
 from motet.rewards.composite import DEFAULT_WEIGHTS, NOTHING_ASKED, AdherenceTerm, Composite, HarmonyTerm, Weights
+from motet.rewards.harmony import NEUTRAL
 from motet.rewards.reward import Judgement, Reward
 from tests.rewards.pieces import drums, song, together
 
@@ -194,3 +195,13 @@ def test_judging_together_or_apart_is_the_same():
     assert together_ == apart
     assert len({found.total for found in apart}) > 1
     assert all(np.isfinite(found.total) for found in apart)
+
+
+def test_drums_alone_are_no_way_round_harmony():
+    term = HarmonyTerm()
+    values = {
+        text: term.judge([drums(8)], caption.parse(text), complete=True)[0].value
+        for text in ("a drum solo with drums", "a slow waltz", "rock with drums and bass guitar")
+    }
+    assert values["a drum solo with drums"] == NEUTRAL
+    assert values["a slow waltz"] == values["rock with drums and bass guitar"] == 0.0

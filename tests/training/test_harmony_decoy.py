@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from motet.training.harmony_decoy import CORRUPTIONS, DECOYS, nudged
+from motet.training.harmony.decoy import CORRUPTIONS, DECOYS, nudged
 from tests.rewards.pieces import score_of, song, windows
 
 KINDS = {**CORRUPTIONS, **DECOYS}

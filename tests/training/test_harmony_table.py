@@ -11,9 +11,9 @@ from motet.music.error import InvalidInputError, NotFoundError
 from motet.rewards.grammar import Grammar
 from motet.rewards.harmony import HarmonyReward
 from motet.rewards.harmony_table import HarmonyTable
-from motet.training.harmony_command import register, register_eval
-from motet.training.harmony_report import beats, examine
-from motet.training.harmony_table import CalibrationConfig, Sample, dumps, sample, tabulate
+from motet.training.harmony.command import register, register_eval
+from motet.training.harmony.report import beats, examine
+from motet.training.harmony.table import CalibrationConfig, Sample, dumps, sample, tabulate
 from tests.rewards.pieces import DEGENERATE, song, windows
 
 
@@ -50,7 +50,7 @@ def test_the_command_writes_tables_that_rewards_can_use(
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
     arguments = parser.parse_args(
-        ["calibrate", "harmony", str(corpus), "-o", str(tmp_path), "--windows", "100", "--bars", "2", "4", "--json"]
+        ["harmony", str(corpus), "-o", str(tmp_path), "--windows", "100", "--bars", "2", "4", "--json"]
     )
     assert arguments.run(arguments) == 0
     table = json.loads((tmp_path / "harmony.json").read_text())

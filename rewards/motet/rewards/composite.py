@@ -108,19 +108,26 @@ class Breakdown:
 
 
 class HarmonyTerm:
-    """The reward "harmony": ``HarmonyReward`` with the key that the caption asks for."""
+    """The reward "harmony": ``HarmonyReward`` with the key that the caption asks for.
+
+    Drums alone are nothing to it, unless the caption asks for drums and names no other instrument: a search must not
+    win by leaving out all that could sound wrong.
+    """
 
     def __init__(self, reward: HarmonyReward | None = None) -> None:
         self._reward = reward or HarmonyReward()
 
     def judge(self, scores: Sequence[Score], caption: Caption, *, complete: bool) -> list[Judgement]:
         """See ``motet.rewards.reward.Reward``."""
-        found = [self._reward.judge(score, caption.attributes.key) for score in scores]
+        asked = caption.attributes
+        drums_will_do = bool(asked.drums) and not asked.instruments
+        found = [self._reward.judge(score, asked.key) for score in scores]
         return [
             Judgement(
-                value=one.value,
-                details={"gate": one.gate, "core": one.core, **one.terms},
-                bars=getattr(one, "bars", {}),
+                value=one.value if one.key is not None or drums_will_do else 0.0,
+                details={"human": one.human, "corrupted": one.corrupted, "gate": one.gate, "core": one.core}
+                | dict(one.terms),
+                bars=one.bars,
             )
             for one in found
         ]

@@ -1,4 +1,4 @@
-"""`motet train` and `motet eval`: fit the models that Motet ships, and measure them."""
+"""`motet train`, `motet calibrate` and `motet eval`: fit the models and rewards that Motet ships, and measure them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from motet.training import portable
+from motet.training import portable, text_calibration_command
+from motet.training.harmony import command as harmony_command
+from motet.training.judge import command as judge_command
 from motet.training.realism import command as realism_command
 from motet.training.reward_bench import command as reward_bench_command
 from motet.training.text_audio import command as text_audio_command
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds ``train`` and ``eval`` to the ``motet`` command."""
+    """Adds ``train``, ``calibrate`` and ``eval`` to the ``motet`` command."""
     train = subparsers.add_parser("train", help="train a model")
     targets = train.add_subparsers(dest="target", required=True, metavar="TARGET")
     model = targets.add_parser(
@@ -33,7 +35,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument("--captions", type=int, default=300, help="held-out captions to measure (default %(default)s)")
     export.add_argument("--appendix", type=Path, metavar="FILE", help="Markdown with further measurements for the card")
     export.set_defaults(run=export_checkpoint)
+    judge_command.register(targets)
     text_audio_command.register(targets)
+
+    calibrate = subparsers.add_parser("calibrate", help="learn where human music stands, for the rewards")
+    kinds = calibrate.add_subparsers(dest="kind", required=True, metavar="KIND")
+    harmony_command.register(kinds)
+    text_calibration_command.register(kinds)
 
     evaluate = subparsers.add_parser("eval", help="measure a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, metavar="MEASURE")
@@ -45,6 +53,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     control.add_argument("--seed", type=int, default=0)
     control.add_argument("--json", action="store_true", help="print JSON")
     control.set_defaults(run=eval_control)
+    harmony_command.register_eval(measures)
+    judge_command.register_eval(measures)
     realism_command.register(measures)
     reward_bench_command.register(measures)
     text_audio_command.register_eval(measures)

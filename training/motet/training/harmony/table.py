@@ -23,7 +23,7 @@ from motet.rewards.harmony_table import JUDGED, LEVELS, REFERENCES, HarmonyTable
 from motet.rewards.measures import GROUPS, MEASURES, Measures, measure
 from motet.training import half
 from motet.training.corpus.shard import Shard
-from motet.training.harmony_decoy import CORRUPTIONS, DECOYS, Decoy
+from motet.training.harmony.decoy import CORRUPTIONS, DECOYS, Decoy
 
 Report = Callable[[str], None]
 

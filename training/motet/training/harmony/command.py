@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds ``motet calibrate harmony CORPUS_DIR``."""
-    parser = subparsers.add_parser("calibrate", help="learn where human music stands, for the rewards")
-    kinds = parser.add_subparsers(dest="kind", required=True)
+def register(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds ``harmony`` to the kinds of ``motet calibrate``."""
     harmony = kinds.add_parser("harmony", help="the tables of the harmonic reward, from the rewards' half of a corpus")
     harmony.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="what `motet corpus build` wrote")
     harmony.add_argument(
@@ -39,7 +37,7 @@ def register_eval(measures: argparse._SubParsersAction[argparse.ArgumentParser])
 def calibrate(args: argparse.Namespace) -> int:
     """Runs ``motet calibrate harmony``."""
     from motet.rewards import harmony
-    from motet.training import harmony_table
+    from motet.training.harmony import table as harmony_table
 
     config = harmony_table.CalibrationConfig(windows=args.windows, bars=tuple(args.bars), seed=args.seed)
     drawn = harmony_table.sample(args.corpus, "train", config)
@@ -63,8 +61,8 @@ def calibrate(args: argparse.Namespace) -> int:
 def evaluate(args: argparse.Namespace) -> int:
     """Runs ``motet eval harmony``."""
     from motet.rewards.harmony import HarmonyReward
-    from motet.training.harmony_report import examine
-    from motet.training.harmony_table import CalibrationConfig, sample
+    from motet.training.harmony.report import examine
+    from motet.training.harmony.table import CalibrationConfig, sample
 
     config = CalibrationConfig(windows=args.windows, bars=(args.bars,), seed=args.seed)
     windows = sample(args.corpus, args.split, config).windows[args.bars]

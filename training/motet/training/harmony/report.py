@@ -15,8 +15,8 @@ from motet.music.score import Score
 from motet.rewards.harmony import HarmonyReward, Opinion, form
 from motet.rewards.harmony_table import HarmonyTable
 from motet.rewards.measures import GROUPS, MEASURES, measure
-from motet.training.harmony_decoy import CORRUPTIONS, DECOYS, nudged
-from motet.training.harmony_table import spoil
+from motet.training.harmony.decoy import CORRUPTIONS, DECOYS, nudged
+from motet.training.harmony.table import spoil
 
 SHARES: Final = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Of notes moved by a semitone."""
@@ -79,7 +79,7 @@ class HarmonyReport:
 
 
 def examine(windows: Sequence[Score], reward: HarmonyReward, *, seed: int) -> HarmonyReport:
-    """Judges windows of pitched notes, and what ``motet.training.harmony_decoy`` makes of them."""
+    """Judges windows of pitched notes, and what ``motet.training.harmony.decoy`` makes of them."""
     rng = np.random.default_rng(seed)
     human = [reward.judge(window) for window in windows]
     steps, before = [], np.array([one.value for one in human])

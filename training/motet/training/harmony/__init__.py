@@ -1,0 +1,1 @@
+"""The harmonic reward: what it learns from, and how well it tells human music from music gone wrong."""
