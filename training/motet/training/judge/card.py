@@ -69,10 +69,8 @@ draws of whole songs.
 ## Limits
 
 The judge tells how music is spoiled, not whether it says anything: endless scales and arpeggios, a held triad, random
-walks and random triads within a scale have the musicality of human music. 32 of the 38 degenerate pieces of
-`tests/rewards/pieces.py` lie below 94 % of human windows, these six do not; the harmony reward has gates against them.
-On samples of the default model for held-out captions, alignment goes with what `motet.rewards.adherence` finds only in
-part (Spearman 0.28 with players, key and tempo locked, 0.39 without).
+walks and random triads within a scale can pass for human music (`FOOLED_BY` in `tests/rewards/test_judge.py` names
+them); the harmony reward has gates against them.
 
 The judge reads parts of at most 16 bars and knows nothing of form beyond them. Sources differ in musicality (folk
 tunes lie higher than game music and quartets), so compare music of the same captions, not of different styles. Of drums
