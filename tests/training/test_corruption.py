@@ -62,7 +62,8 @@ def test_what_comes_out_is_a_score_that_can_be_written(
     moved = spoilt.pitch[spoilt.program != DRUMS]
     assert len(moved) == 0 or (moved.min() >= LOWEST_PITCH and moved.max() <= HIGHEST_PITCH)
     if kind not in DRUMS_TOO:
-        drums, before = (one.select(one.program == DRUMS) for one in (spoilt, score))
+        whole = settled(score, int(score.bar_ticks()[-1]))  # random drums strike one key twice at once
+        drums, before = (one.select(one.program == DRUMS) for one in (spoilt, whole))
         assert np.array_equal(drums.onset, before.onset)
         assert np.array_equal(drums.pitch, before.pitch)
     if spoilt is not score:
