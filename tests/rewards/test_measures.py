@@ -106,6 +106,7 @@ def test_each_bar_has_its_numbers():
     shifted = measures(replace(wrong, pitch=wrong.pitch + np.where(third & (wrong.track == 0), 1, 0)))
     assert np.argmin(shifted.by_bar["in_key"]) == 2
     assert np.argmin(shifted.by_bar["chord_tones"]) == 2
+    assert np.argmin(shifted.by_bar["consonance"]) == 2
 
 
 def test_no_notes_and_drums_alone_measure_as_nothing():

@@ -50,8 +50,9 @@ class Measures:
         bars: length in bars, >= 1.
         values: the numbers of ``MEASURES`` and "key_fit", see ``measure``; None where one does not apply.
         key: the key that holds for most of the stretch.
-        by_bar: name -> one finite number for each bar: "in_key", "chord_tones" and "roughness" of the bar alone, 0
-            where nothing sounds; "key_strength", the correlation with its local key.
+        by_bar: name -> one finite number for each bar, the higher the better: "in_key", "chord_tones" and "consonance"
+            (what roughness leaves of 1) of the bar alone, 0 where nothing sounds; "key_strength", the correlation with
+            its local key.
     """
 
     bars: int
@@ -256,7 +257,7 @@ def _by_bar(found: Analysis) -> dict[str, NDArray[np.float64]]:
         "in_key": _share((profiles * _SCALES[found.keys]).sum(axis=1), profiles.sum(axis=1)),
         "key_strength": found.correlations[np.arange(found.count), found.keys],
         "chord_tones": _share(strong[0], strong[1]),
-        "roughness": _share(sounds @ _ROUGHNESS, sounds.sum(axis=1)),
+        "consonance": (profiles.sum(axis=1) > 0) - _share(sounds @ _ROUGHNESS, sounds.sum(axis=1)),
     }
 
 
