@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from motet.music.error import CancelledError, InvalidInputError
 from motet.rewards.judge_towers import JudgeTowers
+from motet.training.bookmark import Bookmark
 from motet.training.contrast import contrast
 from motet.training.facts import Facts
 from motet.training.judge.data import Lessons, Readings
-
-_STATE: Final = "training.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +80,8 @@ def train(
         raise InvalidInputError.of("judge.batch", f"must be at most the {count} windows", config.batch)
     optimizer = torch.optim.AdamW(towers.parameters(), lr=config.rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
-    losses = _resume(towers, optimizer, schedule, config, folder)
+    bookmark = Bookmark(folder, towers, optimizer, schedule, epochs=config.epochs, settings=asdict(config))
+    losses = [(float(one), float(other)) for one, other in bookmark.resume()]
     for epoch in range(len(losses), config.epochs):
         rng = np.random.default_rng([config.seed, epoch])
         torch.manual_seed(config.seed * 10_000 + epoch)
@@ -116,7 +112,7 @@ def train(
             total += [float(alignment.detach()), float(musicality.detach())]
         mean = total / steps
         losses.append((float(mean[0]), float(mean[1])))
-        _save(towers, optimizer, config, losses, folder)
+        bookmark.save(losses)
         progress(f"epoch {epoch + 1} of {config.epochs}: alignment {mean[0]:.3f}, musicality {mean[1]:.3f}")
     towers.eval()
     return losses
@@ -142,51 +138,3 @@ def set_levels(towers: JudgeTowers, whole: Readings) -> None:
 def floats(rows: NDArray[np.float16]) -> Tensor:
     """Rows as 32-bit numbers."""
     return torch.from_numpy(rows.astype(np.float32))
-
-
-def _save(
-    towers: JudgeTowers,
-    optimizer: torch.optim.AdamW,
-    config: CourseConfig,
-    losses: list[tuple[float, float]],
-    folder: Path,
-) -> None:
-    tensors = {f"towers.{name}": value for name, value in towers.state_dict().items()}
-    for place, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{place}.{name}": value for name, value in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_STATE}.partial"
-    document = json.dumps({"config": asdict(config), "losses": losses})
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, {"progress": document})
-    partial.replace(folder / _STATE)
-
-
-def _resume(
-    towers: JudgeTowers,
-    optimizer: torch.optim.AdamW,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    config: CourseConfig,
-    folder: Path,
-) -> list[tuple[float, float]]:
-    """Loads the state of an earlier call, if there is one: the losses of its epochs."""
-    path = folder / _STATE
-    if not path.is_file():
-        return []
-    with safe_open(path, "pt") as stream:
-        document = json.loads(stream.metadata()["progress"])
-    if document["config"] != asdict(config):
-        raise InvalidInputError.of("out", "must be a new folder, or one of a run with the same settings", str(folder))
-    tensors = load_file(path)
-    towers.load_state_dict({name[7:]: value for name, value in tensors.items() if name.startswith("towers.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, place, field = name.split(".", 2)
-            state.setdefault(int(place), {})[field] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    losses = [(float(one), float(other)) for one, other in document["losses"]]
-    steps = next(iter(state.values()))["step"] if state else torch.tensor(0)
-    for _ in range(int(steps)):
-        optimizer.step()  # without gradients it does nothing, and the schedule wants it first
-        schedule.step()
-    return losses

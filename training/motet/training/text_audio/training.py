@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,19 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from motet.music.error import CancelledError, InvalidInputError
 from motet.rewards import statement
 from motet.rewards.towers import Towers
+from motet.training.bookmark import Bookmark
 from motet.training.contrast import contrast
 from motet.training.facts import Facts
 from motet.training.text_audio.clips import Clips
 from motet.training.text_audio.wording import Wording
 
-_STATE = "training.safetensors"
-_PROGRESS = "training.json"
 _BLANKED = 0.12  # share of the frames, and of the mel bands, that are hidden in a clip
 
 
@@ -109,7 +106,8 @@ def train(
     learned = nn.ModuleDict({"towers": towers, "naming": naming})
     optimizer = torch.optim.AdamW(learned.parameters(), lr=config.rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, total_steps=steps * config.epochs)
-    losses = _resume(learned, optimizer, schedule, config, folder)
+    bookmark = Bookmark(folder, learned, optimizer, schedule, epochs=config.epochs, settings=asdict(config))
+    losses: list[float] = bookmark.resume()
     for epoch in range(len(losses), config.epochs):
         rng = np.random.default_rng([config.seed, epoch])
         torch.manual_seed(config.seed * 10_000 + epoch)
@@ -150,7 +148,7 @@ def train(
             schedule.step()
             total += float(loss.detach())
         losses.append(total / steps)
-        _save(learned, optimizer, config, losses, folder)
+        bookmark.save(losses)
         progress(
             f"epoch {epoch + 1} of {config.epochs}: loss {losses[-1]:.3f}, scale {float(towers.scale.detach()):.1f}"
         )
@@ -237,45 +235,3 @@ def _augmented(
         low, height = rng.integers(mel.shape[1]), rng.integers(1 + int(_BLANKED * mel.shape[1]))
         mel[row, low : low + height] = quiet[0]
     return torch.from_numpy(mel + gain), torch.from_numpy(tone + gain), torch.from_numpy(band + gain)
-
-
-def _save(
-    learned: nn.Module, optimizer: torch.optim.AdamW, config: TrainingConfig, losses: Sequence[float], folder: Path
-) -> None:
-    tensors = {f"learned.{name}": value for name, value in learned.state_dict().items()}
-    for place, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{place}.{name}": value for name, value in state.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_STATE}.partial"
-    document = json.dumps({"config": asdict(config), "losses": list(losses)})
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, {"progress": document})
-    partial.replace(folder / _STATE)
-    (folder / _PROGRESS).write_text(document, "utf-8")
-
-
-def _resume(
-    learned: nn.Module,
-    optimizer: torch.optim.AdamW,
-    schedule: torch.optim.lr_scheduler.OneCycleLR,
-    config: TrainingConfig,
-    folder: Path,
-) -> list[float]:
-    """Loads the state of an earlier call, if there is one: the losses of its epochs."""
-    if not (folder / _STATE).is_file():
-        return []
-    document = json.loads((folder / _PROGRESS).read_text("utf-8"))
-    if document["config"] != asdict(config):
-        raise InvalidInputError.of("out", "must be a new folder, or one of a run with the same settings", str(folder))
-    losses: list[float] = document["losses"]
-    tensors = load_file(folder / _STATE)
-    learned.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("learned.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, place, field = name.split(".")
-            state.setdefault(int(place), {})[field] = value
-    for _ in range(schedule.total_steps // config.epochs * len(losses)):
-        optimizer.step()
-        schedule.step()
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return losses
