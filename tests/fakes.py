@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.music.score import DRUMS, Score
+from motet.rewards.plan import BLOCK, Plan
+from motet.rewards.render import Player, RenderConfig
 
 if TYPE_CHECKING:
     from motet.rewards.composite import Breakdown
@@ -269,3 +271,18 @@ class CountingReward:
             details, bars = {"notes": float(len(pitches))}, {"harmony.notes": tuple(in_bars)}
             result.append(Breakdown(total=total, terms=terms, details=details, bars=bars))
         return result
+
+
+class SilentPlayer(Player):
+    """Plays every plan at its length, without a sound."""
+
+    synthesizer = "silence"
+
+    def __init__(self, config: RenderConfig) -> None:
+        self.config = config
+
+    def play(self, plan: Plan) -> NDArray[np.float32]:
+        return np.zeros((plan.blocks * BLOCK, 2), np.float32)
+
+    def close(self) -> None:
+        """There is nothing to free."""

@@ -10,32 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from motet.music.score import Score
-from motet.rewards.render import RenderConfig
 from motet.search.budget import Clock
 from motet.search.run import Searcher
 from motet.server.app import Server
 from motet.server.backend import Backend
 from motet.server.config import ServerConfig
 from motet.v1.search_service_pb2_grpc import SearchServiceStub
-from tests.fakes import CountingReward, FakeDecoder
-
-
-class FakeRenderer:
-    """The contract of ``Renderer``: a tenth of a second of silence for every note."""
-
-    def __init__(self, config: RenderConfig) -> None:
-        self.config = config
-
-    def render(self, score: Score) -> NDArray[np.float32]:
-        return np.zeros((len(score) * self.config.rate_hz // 10, 2), np.float32)
-
-    def window(self, score: Score, start_s: float, end_s: float) -> NDArray[np.float32]:
-        return np.zeros((round((end_s - start_s) * self.config.rate_hz), 2), np.float32)
+from tests.fakes import CountingReward, FakeDecoder, SilentPlayer
 
 
 @dataclass
@@ -64,7 +47,7 @@ def fake_backend(
         model_version="0123456789ab",
         reward_version="counting-1",
         max_midi_bytes=max_midi_bytes,
-        open_player=FakeRenderer,  # type: ignore[arg-type]
+        open_player=SilentPlayer,
     )
 
 

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # type:
 
 from motet.music import midi
 from motet.music.error import NotFoundError, UnavailableError
+from motet.rewards.plan import BLOCK
 from motet.server.app import SERVICE, Server, serve
 from motet.server.config import ServerConfig
 from motet.v1 import errors_pb2, search_pb2
@@ -191,9 +192,9 @@ async def test_a_rendering_streams_its_format_and_then_small_chunks(start: Start
     assert data[:4] + data[8:12] == b"RIFFWAVE"
     assert len(data) == parts[0].format.byte_count
     assert max(len(part.chunk) for part in parts) <= 64_000
-    assert parts[0].format.sample_count == 80 * 4410
+    assert parts[0].format.sample_count == round(40 * 44_100 / BLOCK) * BLOCK  # twenty bars of two seconds
     assert slow[0].format.rate_hz == 8000
-    assert window[0].format.sample_count == 66_150
+    assert window[0].format.sample_count == round(1.5 * 44_100 / BLOCK) * BLOCK
 
 
 async def test_health_answers_while_a_search_computes(start: Start) -> None:

@@ -32,6 +32,8 @@ def test_an_address_is_host_and_port(address: str) -> None:
     [
         {"queue_limit": -1},
         {"threads": 0},
+        {"render_workers": 0},
+        {"render_workers": 65},
         {"default_time_limit_s": 0.0},
         {"max_time_limit_s": math.nan},
         {"deadline_margin_s": -1.0},

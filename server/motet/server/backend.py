@@ -143,12 +143,12 @@ def load(config: ServerConfig) -> Backend:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     encoder = TextEncoder.load()
-    checkpoint = Checkpoint.load(config.model_folder)
 
     def embed(captions: Sequence[str]) -> NDArray[np.float32]:
         return encoder.pooled(captions).numpy()
 
     hearing = text.open(config.text_backend, embed)
+    checkpoint = Checkpoint.load(config.model_folder)
     # In processes of their own, so that a crash of the native library costs a plan and not the server.
     workers = config.render_workers or min(4, os.cpu_count() or 1)
     farm = Farm(RenderConfig(rate_hz=hearing.rate_hz), workers=workers)
