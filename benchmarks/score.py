@@ -46,8 +46,9 @@ from motet.rewards import adherence, text
 from motet.rewards.harmony import HarmonyReward
 from motet.rewards.render import Player, RenderConfig, Renderer
 from motet.rewards.sound import Sound
-from motet.rewards.text import TextBackend, TextTerm
+from motet.rewards.text import TextTerm
 from motet.rewards.text_audio import TextAudioScorer
+from motet.rewards.text_backend import TextBackend
 
 CAPTION = "A cheerful pop song in C major at 120 BPM in 4/4 with piano, strings, bass and drums."
 NEW_S = 10.0

@@ -14,9 +14,10 @@ from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, ClapPro
 from motet.music import caption
 from motet.music.error import InvalidInputError, MotetError, UnavailableError
 from motet.rewards import clap
+from motet.rewards.calibration import Calibration
 from motet.rewards.render import RenderConfig, Renderer
 from motet.rewards.sound import Sound
-from motet.rewards.text import Calibration, TextTerm
+from motet.rewards.text import TextTerm
 from tests.rewards.pieces import song
 from tests.tiny_clap import SPECIAL, clap_folder
 

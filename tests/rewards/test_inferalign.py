@@ -7,6 +7,7 @@ from motet.music import caption
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
+from motet.rewards.calibration import Calibration
 from motet.rewards.inferalign import (
     LOGIT_SCALE,
     InferAlign,
@@ -19,7 +20,7 @@ from motet.rewards.inferalign import (
 from motet.rewards.render import Renderer
 from motet.rewards.reward import Resources
 from motet.rewards.sound import Sound
-from motet.rewards.text import Calibration, TextTerm
+from motet.rewards.text import TextTerm
 from tests.fakes import fake_embed
 from tests.rewards.pieces import DEGENERATE, drums, score_of, song, together
 

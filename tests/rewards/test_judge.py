@@ -9,9 +9,9 @@ import torch
 
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
+from motet.rewards.calibration import Calibration
 from motet.rewards.judge import Judge
 from motet.rewards.judge_towers import JudgeConfig, JudgeTowers, hashed
-from motet.rewards.text import Calibration
 from tests.rewards import pieces
 from tests.rewards.test_judge_reading import moved
 

@@ -12,10 +12,11 @@ from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
 from motet.rewards import text
+from motet.rewards.calibration import Calibration
 from motet.rewards.render import Renderer
 from motet.rewards.reward import Resources
 from motet.rewards.sound import Sound, Window
-from motet.rewards.text import Calibration, TextTerm
+from motet.rewards.text import TextTerm
 from tests.fakes import fake_embed
 from tests.rewards.pieces import drums, score_of, song, together
 from tests.tiny_clap import clap_folder
@@ -47,18 +48,6 @@ class Loudness:
 def renderer():
     with Renderer() as loaded:
         yield loaded
-
-
-def test_calibration_rises_and_is_checked():
-    values = [CALIBRATION(cosine) for cosine in np.linspace(-1, 1, 21)]
-    assert values == sorted(values)
-    assert values[0] == 0
-    assert values[-1] == 1
-    for rows in ({"matched": (1.0, 0.0)}, {"mismatched": (0.0, float("nan"))}, {"matched": (0.0,)}):
-        with pytest.raises(InvalidInputError, match="calibration"):
-            Calibration(**({"matched": (0.0, 1.0), "mismatched": (0.0, 1.0)} | rows))
-    drawn = Calibration.of(np.array([0.4, 0.6]), np.array([0.0, 0.2]))
-    assert drawn(0.5) == pytest.approx(0.75)
 
 
 def test_only_what_is_new_is_rendered_and_heard(renderer: Renderer):

@@ -9,8 +9,8 @@ import torch
 from motet.music import caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.rewards import text_audio
+from motet.rewards.calibration import Calibration
 from motet.rewards.spectrum import BANDS, Spectrum, SpectrumConfig
-from motet.rewards.text import Calibration
 from motet.rewards.text_audio import TextAudioScorer
 from motet.rewards.towers import Towers, TowersConfig
 from tests.fakes import fake_embed

@@ -11,8 +11,8 @@ import torch
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, NotFoundError
 from motet.rewards import text
+from motet.rewards.calibration import Calibration
 from motet.rewards.render import Renderer
-from motet.rewards.text import Calibration
 from motet.training import text_calibration, text_calibration_command
 from motet.training.corpus.shard import Shard
 from motet.training.text_calibration import TextCalibrationConfig, calibrate

@@ -8,8 +8,8 @@ import torch
 from motet.music.attributes import Attributes
 from motet.music.key import Key
 from motet.music.meter import Meter
+from motet.rewards.calibration import Calibration
 from motet.rewards.spectrum import BANDS, SpectrumConfig
-from motet.rewards.text import Calibration
 from motet.rewards.text_audio import TextAudioScorer
 from motet.rewards.towers import Towers, TowersConfig
 from motet.training.text_audio.clips import Clips

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motet.music.caption import Caption
 from motet.music.error import InternalError, InvalidInputError, UnavailableError
-from motet.rewards.text import Calibration
+from motet.rewards.calibration import Calibration
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"

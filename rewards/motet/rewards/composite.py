@@ -15,9 +15,9 @@ from motet.music.score import Score
 from motet.rewards import adherence, reward
 from motet.rewards.harmony import HarmonyReward
 from motet.rewards.render import Player, RenderConfig, Renderer
-from motet.rewards.reward import Embed, Judgement, Resources, Reward
+from motet.rewards.reward import Judgement, Resources, Reward
 from motet.rewards.sound import Sound
-from motet.rewards.text import TextBackend
+from motet.rewards.text_backend import Embed, TextBackend
 
 NOTHING_ASKED = 0.5
 """The total when no term with a weight can judge the caption: all pieces are equally right."""

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import DRUMS, Score
+from motet.rewards.calibration import Calibration
 from motet.rewards.judge_reading import CONTENT, MANNER, read
 from motet.rewards.judge_towers import JudgeConfig, JudgeTowers
-from motet.rewards.text import Calibration
 
 WEIGHTS: Final = "judge.safetensors"
 CONFIG: Final = "config.json"

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motet.music.error import InvalidInputError, UnavailableError
+from motet.rewards.calibration import Calibration
 from motet.rewards.clap import TOKENIZERS, Clap, check_vocabulary, damaged, missing_file
-from motet.rewards.text import Calibration
 
 TOKENIZER = "roberta-base"
 """Name of the folder beside a checkpoint with RoBERTa's config.json, vocab.json and merges.txt (or tokenizer.json)."""

@@ -6,22 +6,14 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol
 
 from motet.music.caption import Caption
 from motet.music.error import MotetError, NotFoundError, UnavailableError
 from motet.music.score import Score
 from motet.rewards.render import Player
 from motet.rewards.sound import Sound
-
-if TYPE_CHECKING:  # it imports this module
-    from motet.rewards.text import TextBackend
-
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Sentences to unit-norm embeddings [B, 384] (``motet.model.text.TextEncoder.pooled``)."""
+from motet.rewards.text_backend import Embed, TextBackend
 
 GROUP = "motet.rewards"
 """The entry point group: name of a term -> ``module:object``.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +15,11 @@ from numpy.typing import NDArray
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.score import Score
+from motet.rewards.calibration import Calibration
 from motet.rewards.render import Renderer
-from motet.rewards.reward import Embed, Judgement, Resources
+from motet.rewards.reward import Judgement, Resources
 from motet.rewards.sound import Sound, Window
+from motet.rewards.text_backend import Embed, TextBackend
 
 BUILTIN = "builtin"
 BACKENDS = (BUILTIN, "clap", "laion-clap")
@@ -27,88 +27,6 @@ BACKENDS = (BUILTIN, "clap", "laion-clap")
 
 _KEPT_VECTORS = 4096
 _AT_ONCE = 64  # windows of sound in memory: 120 MB at 48 kHz and 10 s
-_FORMAT = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Where cosines of held-out pairs lie: maps a cosine to 0..1.
-
-    Args:
-        matched: [Q] ascending quantiles of the cosine of a window and its own caption.
-        mismatched: [Q] ascending quantiles of the cosine of a window and the caption of another.
-    """
-
-    matched: tuple[float, ...]
-    mismatched: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        for name in ("matched", "mismatched"):
-            row = np.array(getattr(self, name), np.float64)
-            if len(row) < 2 or not np.all(np.isfinite(row)) or np.any(np.diff(row) < 0):
-                raise InvalidInputError.of(f"calibration.{name}", "must be at least two ascending numbers", row)
-
-    @classmethod
-    def of(cls, matched: NDArray[np.float64], mismatched: NDArray[np.float64], quantiles: int = 65) -> Calibration:
-        """The calibration for samples of cosines, any shape."""
-        levels = np.linspace(0, 1, quantiles)
-        return cls(
-            matched=tuple(round(float(value), 5) for value in np.quantile(matched, levels)),
-            mismatched=tuple(round(float(value), 5) for value in np.quantile(mismatched, levels)),
-        )
-
-    @classmethod
-    def read(cls, path: Path) -> Calibration:
-        """The calibration in a JSON file that ``write`` made; InvalidInputError for anything else."""
-        try:
-            document = json.loads(path.read_text("utf-8"))
-            if document["format"] != _FORMAT:
-                raise InvalidInputError.of("calibration.format", f"must be {_FORMAT}", document["format"])
-            return cls(matched=tuple(document["matched"]), mismatched=tuple(document["mismatched"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            rule = f"{path} must be what `motet calibrate text` wrote"
-            raise InvalidInputError.of("calibration", rule, str(error)) from error
-
-    def write(self, path: Path) -> None:
-        """Writes the calibration as JSON."""
-        path.write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n", "utf-8")
-
-    def __call__(self, cosine: float) -> float:
-        """Mean of the shares of mismatched and of matched pairs whose cosine is lower, 0 to 1.
-
-        So the caption of another piece has 0.3 or so on average and a piece's own 0.7: neither end is flat.
-        """
-        share = 0.0
-        for row in (self.matched, self.mismatched):
-            share += float(np.interp(cosine, row, np.linspace(0, 1, len(row)))) / 2
-        return share
-
-
-class TextBackend(Protocol):
-    """Hears sound and reads captions in one space, where what fits is near; safe to share between threads."""
-
-    @property
-    def rate_hz(self) -> int:
-        """Sample rate of the sound that it hears."""
-        ...
-
-    @property
-    def window_s(self) -> float:
-        """Length of a window in seconds."""
-        ...
-
-    @property
-    def calibration(self) -> Calibration:
-        """From this backend's cosines to 0..1."""
-        ...
-
-    def audio_vector(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The unit vector [D] of one window of mono sound [samples]; depends on nothing but that sound."""
-        ...
-
-    def text_vector(self, caption: Caption) -> NDArray[np.float32]:
-        """The unit vector [D] of a caption."""
-        ...
 
 
 class TextTerm:
@@ -217,7 +135,7 @@ def open(spec: str, embed: Embed, *, calibration: Calibration | None = None) -> 
     """
     kind, place = _parse(spec)
     if kind == BUILTIN:
-        from motet.rewards.text_audio import TextAudioScorer  # it imports this module
+        from motet.rewards.text_audio import TextAudioScorer  # PyTorch takes seconds to import
 
         return TextAudioScorer.load(place if spec != BUILTIN else None, embed=embed)
     # transformers and laion_clap take seconds to import

@@ -20,9 +20,9 @@ from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.error import InvalidInputError, UnavailableError
 from motet.rewards import statement
-from motet.rewards.reward import Embed
+from motet.rewards.calibration import Calibration
 from motet.rewards.spectrum import Spectrum, SpectrumConfig
-from motet.rewards.text import Calibration
+from motet.rewards.text_backend import Embed
 from motet.rewards.towers import TEXT_WIDTH, Towers, TowersConfig
 
 WEIGHTS = "text_audio.safetensors"

@@ -13,9 +13,10 @@ from motet.model.tokenizer import Tokenizer
 from motet.music import caption
 from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
+from motet.rewards.calibration import Calibration
 from motet.rewards.render import Player
 from motet.rewards.sound import Sound
-from motet.rewards.text import Calibration, TextBackend
+from motet.rewards.text_backend import TextBackend
 from motet.training.corpus.shard import Shard, StatedCaption
 from motet.training.facts import Facts
 

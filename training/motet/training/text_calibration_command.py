@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from motet.model.text import TextEncoder
     from motet.music.error import InvalidInputError
     from motet.rewards import text
+    from motet.rewards.calibration import Calibration
     from motet.rewards.render import RenderConfig, Renderer
-    from motet.rewards.text import Calibration
     from motet.training.text_calibration import TextCalibrationConfig, calibrate
 
     path = text.calibration_path(args.backend)

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from motet.music.score import DRUMS, Score
+from motet.rewards.calibration import Calibration
 from motet.rewards.judge_towers import JudgeTowers
-from motet.rewards.text import Calibration
 from motet.training import swap
 from motet.training.facts import Facts
 from motet.training.judge.course import floats

@@ -15,11 +15,12 @@ from motet.music.caption import Caption
 from motet.music.error import UnavailableError
 from motet.music.score import Score
 from motet.rewards import reward, text
+from motet.rewards.calibration import Calibration
 from motet.rewards.judge import Judge
 from motet.rewards.render import RenderConfig, Renderer
 from motet.rewards.reward import Resources
 from motet.rewards.sound import Sound
-from motet.rewards.text import Calibration, TextBackend
+from motet.rewards.text_backend import TextBackend
 from motet.training.reward_bench.contest import COLUMNS, Column
 from motet.training.reward_bench.scorebook import JUDGES, Source, version_of
 

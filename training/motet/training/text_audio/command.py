@@ -60,8 +60,8 @@ def train(args: argparse.Namespace) -> int:
 
     from motet.model.text import TextEncoder
     from motet.rewards import statement
+    from motet.rewards.calibration import Calibration
     from motet.rewards.spectrum import SpectrumConfig
-    from motet.rewards.text import Calibration
     from motet.rewards.text_audio import TextAudioScorer
     from motet.rewards.towers import Towers, TowersConfig
     from motet.training.text_audio import proof, training

@@ -16,7 +16,7 @@ from motet.music.attributes import Attributes
 from motet.music.caption import Caption, parse_attributes
 from motet.music.score import Score
 from motet.rewards import adherence
-from motet.rewards.text import Calibration
+from motet.rewards.calibration import Calibration
 from motet.rewards.text_audio import TextAudioScorer
 from motet.training.corpus.shard import StatedCaption
 from motet.training.facts import Facts
