@@ -51,7 +51,6 @@ from motet.rewards.text_audio import TextAudioScorer
 from motet.rewards.text_backend import TextBackend
 
 CAPTION = "A cheerful pop song in C major at 120 BPM in 4/4 with piano, strings, bass and drums."
-NEW_S = 10.0
 ONE_PROCESS = """
 import sys
 from pathlib import Path

@@ -45,7 +45,10 @@ def test_a_window_is_the_sum_of_its_parts(renderer):
         assert np.mean((parts - whole) ** 2) < 1e-3 * np.mean(whole**2)
     # A key struck again lets go of what it struck two seconds before; one part is the whole itself, bit by bit.
     again = renderer.plan(score_of([(0, 16, 60), (5, 2, 60), (6, 8, 60)], program=48), 0, 8)
-    parts, whole = Sound(renderer).audio(Window(plan=again, share=1.0, digest=b"")), renderer.play(again).mean(axis=1)
+    parts, whole = (
+        Sound(renderer).audio(Window(start_s=0.0, plan=again, share=1.0, digest=b"")),
+        renderer.play(again).mean(axis=1),
+    )
     assert np.mean((parts - whole) ** 2) < 1e-3 * np.mean(whole**2)
     plan = renderer.plan(together(song(3), drums(3)), 0, 6, tail_s=1.0)
     ((_, one),) = plan.parts(10_000, blocks_per_s=22050 / 64)

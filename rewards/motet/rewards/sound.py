@@ -26,11 +26,13 @@ class Window:
     """A window of a piece.
 
     Args:
+        start_s: seconds of the piece at which it begins.
         plan: what sounds there.
         share: the part of the window that lies before the end of the piece, above 0 to 1.
         digest: names the sound, of this content on this synthesizer, configuration and soundfont (32 bytes).
     """
 
+    start_s: float
     plan: Plan
     share: float
     digest: bytes
@@ -70,6 +72,10 @@ class Sound:
         self.rendered_s = 0.0
         """Seconds of sound rendered so far: a measure of what the cache saves."""
 
+    def hears_whole(self, score: Score) -> bool:
+        """Whether every window of the score in which anything sounds is among its ``windows``."""
+        return math.ceil(score.duration_s / self.window_s) <= self._most_windows
+
     def windows(self, score: Score) -> list[Window]:
         """The windows in which anything sounds, in order; cheap, nothing is rendered. An empty score has none."""
         end_s = score.duration_s
@@ -84,7 +90,8 @@ class Sound:
             plan = self._player.plan(score, start, start + self.window_s)
             if plan.notes:
                 digest = hashlib.sha256(self._version + plan.digest).digest()
-                found.append(Window(plan=plan, share=min(1.0, end_s / self.window_s - place), digest=digest))
+                share = min(1.0, end_s / self.window_s - place)
+                found.append(Window(start_s=start, plan=plan, share=share, digest=digest))
         return found
 
     def audio(self, window: Window) -> NDArray[np.float32]:

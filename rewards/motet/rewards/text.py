@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -66,9 +65,9 @@ class TextTerm:
         if not windows:
             return Judgement(value=0.0)
         cosine = float(np.average(cosines, weights=[window.share for window in windows]))
-        starts = _starts(score, self._sound.window_s)
         bars = {}
-        if len(starts) == len(windows):
+        if self._sound.hears_whole(score):
+            starts = np.array([window.start_s for window in windows])
             here = _of_bars(score, starts, self._sound.window_s) @ np.array(cosines)
             bars["fit"] = [self.backend.calibration(float(one)) for one in here]
         return Judgement(value=self.backend.calibration(cosine), details={"cosine": cosine}, bars=bars)
@@ -96,15 +95,8 @@ class TextTerm:
         return {digest: float(vectors[digest] @ text) for digest in wanted}
 
 
-def _starts(score: Score, window_s: float) -> NDArray[np.float64]:
-    """Seconds [W] at which the windows of a grid begin in which anything sounds."""
-    starts = np.arange(math.ceil(score.duration_s / window_s)) * window_s
-    on, off = score.seconds(score.onset), score.seconds(score.onset + score.duration)
-    return np.asarray(starts[[bool(np.any((on < start + window_s) & (off > start))) for start in starts]], np.float64)
-
-
 def _of_bars(score: Score, starts: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
-    """What part each window has in each bar: [bars, W], rows sum to 1."""
+    """What part each window, of these beginnings in seconds [W], has in each bar: [bars, W], rows sum to 1."""
     lines = score.seconds(score.bar_ticks())
     begin, end = lines[:-1, None], lines[1:, None]
     parts = np.clip(np.minimum(end, starts + window_s) - np.maximum(begin, starts), 0, None)
