@@ -58,6 +58,10 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """The time limit of the request or of the server, or the deadline of the call, was near: this is the best so far."""
     STOP_REASON_STOPPED: _StopReason.ValueType  # 3
     """`StopSearch` was called, or the server is shutting down: this is the best so far."""
+    STOP_REASON_TOKEN_LIMIT: _StopReason.ValueType  # 4
+    """`SearchRequest.token_limit` was reached: this is the best so far."""
+    STOP_REASON_CONVERGED: _StopReason.ValueType  # 5
+    """Another round was expected to gain less than `SearchRequest.least_gain`."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a search ended."""
@@ -70,6 +74,10 @@ STOP_REASON_TIME_LIMIT: StopReason.ValueType  # 2
 """The time limit of the request or of the server, or the deadline of the call, was near: this is the best so far."""
 STOP_REASON_STOPPED: StopReason.ValueType  # 3
 """`StopSearch` was called, or the server is shutting down: this is the best so far."""
+STOP_REASON_TOKEN_LIMIT: StopReason.ValueType  # 4
+"""`SearchRequest.token_limit` was reached: this is the best so far."""
+STOP_REASON_CONVERGED: StopReason.ValueType  # 5
+"""Another round was expected to gain less than `SearchRequest.least_gain`."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -214,6 +222,7 @@ class Candidate(_message.Message):
     LINEAGE_FIELD_NUMBER: _builtins.int
     BAR_COUNT_FIELD_NUMBER: _builtins.int
     FINISHED_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """The piece, a Standard MIDI File."""
     arm_index: _builtins.int
@@ -229,7 +238,9 @@ class Candidate(_message.Message):
     bar_count: _builtins.int
     """Number of bars, those of a seed included."""
     finished: _builtins.bool
-    """Whether the piece reached its end; false only for what a time limit or a stop cut short."""
+    """Whether the piece reached its end; false only for what a limit or a stop cut short."""
+    stream: _builtins.int
+    """Number of the random stream that the piece was sampled from since it last parted from another one."""
     @_builtins.property
     def reward(self) -> Global___Reward:
         """Its reward."""
@@ -251,10 +262,11 @@ class Candidate(_message.Message):
         lineage: _abc.Iterable[_builtins.int] | None = ...,
         bar_count: _builtins.int = ...,
         finished: _builtins.bool = ...,
+        stream: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reward", b"reward"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm_caption", b"arm_caption", "arm_index", b"arm_index", "bar_count", b"bar_count", "finished", b"finished", "lineage", b"lineage", "log_probability", b"log_probability", "midi", b"midi", "reward", b"reward", "seed", b"seed", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arm_caption", b"arm_caption", "arm_index", b"arm_index", "bar_count", b"bar_count", "finished", b"finished", "lineage", b"lineage", "log_probability", b"log_probability", "midi", b"midi", "reward", b"reward", "seed", b"seed", "stream", b"stream", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -608,6 +620,8 @@ class Progress(_message.Message):
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     BEST_REWARD_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
+    ROUND_FIELD_NUMBER: _builtins.int
+    ROUND_GOAL_FIELD_NUMBER: _builtins.int
     state: Global___SearchState.ValueType
     """Where the search stands."""
     queue_position: _builtins.int
@@ -626,6 +640,10 @@ class Progress(_message.Message):
     """Number of nodes of the search tree; never falls."""
     token_count: _builtins.int
     """Number of tokens decoded; never falls."""
+    round: _builtins.int
+    """Number of the round that runs, from 1; 0 before the first of them has begun."""
+    round_goal: _builtins.int
+    """Number of rounds asked for; 0 for as many as the limits allow."""
     @_builtins.property
     def elapsed(self) -> _duration_pb2.Duration:
         """Time since the server took the request."""
@@ -658,14 +676,70 @@ class Progress(_message.Message):
         token_count: _builtins.int = ...,
         best_reward: Global___Reward | None = ...,
         nodes: _abc.Iterable[Global___TreeNode] | None = ...,
+        round: _builtins.int = ...,
+        round_goal: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["best_reward", b"best_reward", "elapsed", b"elapsed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_count", b"bar_count", "bar_goal", b"bar_goal", "best_reward", b"best_reward", "candidate_count", b"candidate_count", "elapsed", b"elapsed", "finished_count", b"finished_count", "node_count", b"node_count", "nodes", b"nodes", "queue_position", b"queue_position", "search_id", b"search_id", "state", b"state", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_count", b"bar_count", "bar_goal", b"bar_goal", "best_reward", b"best_reward", "candidate_count", b"candidate_count", "elapsed", b"elapsed", "finished_count", b"finished_count", "node_count", b"node_count", "nodes", b"nodes", "queue_position", b"queue_position", "round", b"round", "round_goal", b"round_goal", "search_id", b"search_id", "state", b"state", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class Profile(_message.Message):
+    """Where the time of a search went, the waiting in the queue left out. Decoding and scoring overlap, and several threads
+    may score at once: the parts need not add up to `elapsed`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECODING_FIELD_NUMBER: _builtins.int
+    SCORING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    TREE_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    TREE_SHARE_FIELD_NUMBER: _builtins.int
+    tree_share: _builtins.float
+    """`tree` over `elapsed`, from 0 to 1."""
+    @_builtins.property
+    def decoding(self) -> _duration_pb2.Duration:
+        """Time in which tokens were decoded."""
+
+    @_builtins.property
+    def scoring(self) -> _duration_pb2.Duration:
+        """Time in which pieces were rendered and judged, summed over the threads that did it."""
+
+    @_builtins.property
+    def waiting(self) -> _duration_pb2.Duration:
+        """Time in which the search had nothing to do but wait for a judgement."""
+
+    @_builtins.property
+    def tree(self) -> _duration_pb2.Duration:
+        """Time spent in the search tree."""
+
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """Time from the beginning of the search to its end."""
+
+    def __init__(
+        self,
+        *,
+        decoding: _duration_pb2.Duration | None = ...,
+        scoring: _duration_pb2.Duration | None = ...,
+        waiting: _duration_pb2.Duration | None = ...,
+        tree: _duration_pb2.Duration | None = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+        tree_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "elapsed", b"elapsed", "scoring", b"scoring", "tree", b"tree", "waiting", b"waiting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "elapsed", b"elapsed", "scoring", b"scoring", "tree", b"tree", "tree_share", b"tree_share", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Profile: _TypeAlias = Profile  # noqa: Y015
 
 @_typing.final
 class SearchResult(_message.Message):
@@ -687,6 +761,10 @@ class SearchResult(_message.Message):
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     BAR_COUNT_FIELD_NUMBER: _builtins.int
     CONTROLS_FIELD_NUMBER: _builtins.int
+    ROUND_COUNT_FIELD_NUMBER: _builtins.int
+    NEAR_COPY_COUNT_FIELD_NUMBER: _builtins.int
+    PREFILLED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model."""
     model_version: _builtins.str
@@ -698,18 +776,28 @@ class SearchResult(_message.Message):
     stop_reason: Global___StopReason.ValueType
     """Why the search ended."""
     strategy: _builtins.str
-    """The strategy used."""
+    """The strategy used, with its settings as requested."""
     token_count: _builtins.int
     """Number of tokens decoded."""
     bar_count: _builtins.int
     """Number of bars asked of the model, those of a seed left out."""
+    round_count: _builtins.int
+    """Number of rounds that were begun."""
+    near_copy_count: _builtins.int
+    """Number of pieces that were left out of `candidates` because a better one has nearly the same notes."""
+    prefilled_token_count: _builtins.int
+    """Number of tokens that were fed to the model again because a piece went on under another caption; not in
+    `token_count`.
+    """
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """The pieces asked for, best first. At least one."""
+        """The pieces asked for, best first, near-copies of better ones left out. At least one."""
 
     @_builtins.property
     def plain_sample(self) -> Global___Candidate:
-        """The first piece sampled from the caption as sent, with no search: what to compare with."""
+        """The first piece sampled from the caption as sent, with no search: what to compare with. Absent with a strategy that
+        keeps none.
+        """
 
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TreeNode]:
@@ -726,6 +814,10 @@ class SearchResult(_message.Message):
     @_builtins.property
     def controls(self) -> Global___EffectiveControls:
         """What held for every piece."""
+
+    @_builtins.property
+    def profile(self) -> Global___Profile:
+        """Where the time went."""
 
     def __init__(
         self,
@@ -744,10 +836,14 @@ class SearchResult(_message.Message):
         token_count: _builtins.int = ...,
         bar_count: _builtins.int = ...,
         controls: Global___EffectiveControls | None = ...,
+        round_count: _builtins.int = ...,
+        near_copy_count: _builtins.int = ...,
+        prefilled_token_count: _builtins.int = ...,
+        profile: Global___Profile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "elapsed", b"elapsed", "plain_sample", b"plain_sample"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "elapsed", b"elapsed", "plain_sample", b"plain_sample", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "bar_count", b"bar_count", "candidates", b"candidates", "controls", b"controls", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "nodes", b"nodes", "plain_sample", b"plain_sample", "reward_version", b"reward_version", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "bar_count", b"bar_count", "candidates", b"candidates", "controls", b"controls", "elapsed", b"elapsed", "model", b"model", "model_version", b"model_version", "near_copy_count", b"near_copy_count", "nodes", b"nodes", "plain_sample", b"plain_sample", "prefilled_token_count", b"prefilled_token_count", "profile", b"profile", "reward_version", b"reward_version", "round_count", b"round_count", "seed", b"seed", "stop_reason", b"stop_reason", "strategy", b"strategy", "token_count", b"token_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

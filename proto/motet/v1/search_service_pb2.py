@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from motet.v1 import search_pb2 as motet_dot_v1_dot_search__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmotet/v1/search_service.proto\x12\x08motet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15motet/v1/search.proto\"\x82\x04\n\rSearchRequest\x12\x0f\n\x07\x63\x61ption\x18\x01 \x01(\t\x12\x11\n\x04seed\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x1c\n\x0f\x63\x61ndidate_count\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x16\n\tbar_count\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12.\n\x0ereward_weights\x18\x06 \x03(\x0b\x32\x16.motet.v1.RewardWeight\x12\x18\n\x0btemperature\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x12\n\x05top_p\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\r\n\x05model\x18\t \x01(\t\x12\x19\n\x0cresult_count\x18\n \x01(\x05H\x05\x88\x01\x01\x12-\n\ntime_limit\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0emutation_count\x18\x0c \x01(\x05H\x06\x88\x01\x01\x12$\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x12.motet.v1.Controls\x12\x15\n\x08guidance\x18\x0e \x01(\x01H\x07\x88\x01\x01\x42\x07\n\x05_seedB\x12\n\x10_candidate_countB\x0c\n\n_bar_countB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x0f\n\r_result_countB\x11\n\x0f_mutation_countB\x0b\n\t_guidance\"k\n\x0eSearchResponse\x12&\n\x08progress\x18\x01 \x01(\x0b\x32\x12.motet.v1.ProgressH\x00\x12(\n\x06result\x18\x02 \x01(\x0b\x32\x16.motet.v1.SearchResultH\x00\x42\x07\n\x05\x65vent\"&\n\x11StopSearchRequest\x12\x11\n\tsearch_id\x18\x01 \x01(\t\"\x14\n\x12StopSearchResponse\"]\n\x0cScoreRequest\x12\x0c\n\x04midi\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63\x61ption\x18\x02 \x01(\t\x12.\n\x0ereward_weights\x18\x03 \x03(\x0b\x32\x16.motet.v1.RewardWeight\"I\n\rScoreResponse\x12 \n\x06reward\x18\x01 \x01(\x0b\x32\x10.motet.v1.Reward\x12\x16\n\x0ereward_version\x18\x02 \x01(\t\"\xb9\x01\n\rRenderRequest\x12\x0c\n\x04midi\x18\x01 \x01(\x0c\x12\x1a\n\rstart_seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0b\x65nd_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07rate_hz\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x01(\x08H\x03\x88\x01\x01\x42\x10\n\x0e_start_secondsB\x0e\n\x0c_end_secondsB\n\n\x08_rate_hzB\n\n\x08_effects\"`\n\x0cRenderFormat\x12\x0f\n\x07rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12\x14\n\x0csample_count\x18\x03 \x01(\x03\x12\x12\n\nbyte_count\x18\x04 \x01(\x03\"S\n\x0eRenderResponse\x12(\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x16.motet.v1.RenderFormatH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x13\n\x11ListModelsRequest\"K\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\x08\x12\x12\n\nstrategies\x18\x04 \x03(\t\"M\n\x12ListModelsResponse\x12\x1f\n\x06models\x18\x01 \x03(\x0b\x32\x0f.motet.v1.Model\x12\x16\n\x0ereward_version\x18\x02 \x01(\t2\xd9\x02\n\rSearchService\x12=\n\x06Search\x12\x17.motet.v1.SearchRequest\x1a\x18.motet.v1.SearchResponse0\x01\x12G\n\nStopSearch\x12\x1b.motet.v1.StopSearchRequest\x1a\x1c.motet.v1.StopSearchResponse\x12\x38\n\x05Score\x12\x16.motet.v1.ScoreRequest\x1a\x17.motet.v1.ScoreResponse\x12=\n\x06Render\x12\x17.motet.v1.RenderRequest\x1a\x18.motet.v1.RenderResponse0\x01\x12G\n\nListModels\x12\x1b.motet.v1.ListModelsRequest\x1a\x1c.motet.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmotet/v1/search_service.proto\x12\x08motet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15motet/v1/search.proto\"\x98\x05\n\rSearchRequest\x12\x0f\n\x07\x63\x61ption\x18\x01 \x01(\t\x12\x11\n\x04seed\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12\x1c\n\x0f\x63\x61ndidate_count\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x16\n\tbar_count\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12.\n\x0ereward_weights\x18\x06 \x03(\x0b\x32\x16.motet.v1.RewardWeight\x12\x18\n\x0btemperature\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x12\n\x05top_p\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\r\n\x05model\x18\t \x01(\t\x12\x19\n\x0cresult_count\x18\n \x01(\x05H\x05\x88\x01\x01\x12-\n\ntime_limit\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1b\n\x0emutation_count\x18\x0c \x01(\x05H\x06\x88\x01\x01\x12$\n\x08\x63ontrols\x18\r \x01(\x0b\x32\x12.motet.v1.Controls\x12\x15\n\x08guidance\x18\x0e \x01(\x01H\x07\x88\x01\x01\x12\x18\n\x0btoken_limit\x18\x0f \x01(\x03H\x08\x88\x01\x01\x12\x18\n\x0bround_count\x18\x10 \x01(\x05H\t\x88\x01\x01\x12\x18\n\x10unlimited_rounds\x18\x11 \x01(\x08\x12\x17\n\nleast_gain\x18\x12 \x01(\x01H\n\x88\x01\x01\x42\x07\n\x05_seedB\x12\n\x10_candidate_countB\x0c\n\n_bar_countB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x0f\n\r_result_countB\x11\n\x0f_mutation_countB\x0b\n\t_guidanceB\x0e\n\x0c_token_limitB\x0e\n\x0c_round_countB\r\n\x0b_least_gain\"k\n\x0eSearchResponse\x12&\n\x08progress\x18\x01 \x01(\x0b\x32\x12.motet.v1.ProgressH\x00\x12(\n\x06result\x18\x02 \x01(\x0b\x32\x16.motet.v1.SearchResultH\x00\x42\x07\n\x05\x65vent\"&\n\x11StopSearchRequest\x12\x11\n\tsearch_id\x18\x01 \x01(\t\"\x14\n\x12StopSearchResponse\"]\n\x0cScoreRequest\x12\x0c\n\x04midi\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63\x61ption\x18\x02 \x01(\t\x12.\n\x0ereward_weights\x18\x03 \x03(\x0b\x32\x16.motet.v1.RewardWeight\"I\n\rScoreResponse\x12 \n\x06reward\x18\x01 \x01(\x0b\x32\x10.motet.v1.Reward\x12\x16\n\x0ereward_version\x18\x02 \x01(\t\"\xb9\x01\n\rRenderRequest\x12\x0c\n\x04midi\x18\x01 \x01(\x0c\x12\x1a\n\rstart_seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0b\x65nd_seconds\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07rate_hz\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x14\n\x07\x65\x66\x66\x65\x63ts\x18\x05 \x01(\x08H\x03\x88\x01\x01\x42\x10\n\x0e_start_secondsB\x0e\n\x0c_end_secondsB\n\n\x08_rate_hzB\n\n\x08_effects\"`\n\x0cRenderFormat\x12\x0f\n\x07rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\x12\x14\n\x0csample_count\x18\x03 \x01(\x03\x12\x12\n\nbyte_count\x18\x04 \x01(\x03\"S\n\x0eRenderResponse\x12(\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x16.motet.v1.RenderFormatH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x13\n\x11ListModelsRequest\"Z\n\x0fStrategySetting\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rdefault_value\x18\x02 \x01(\x01\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\x87\x01\n\x08Strategy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\x08\x12+\n\x08settings\x18\x04 \x03(\x0b\x32\x19.motet.v1.StrategySetting\x12\x1a\n\x12keeps_plain_sample\x18\x05 \x01(\x08\"y\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x03 \x01(\x08\x12\x12\n\nstrategies\x18\x04 \x03(\t\x12,\n\x10strategy_details\x18\x05 \x03(\x0b\x32\x12.motet.v1.Strategy\"}\n\x12ListModelsResponse\x12\x1f\n\x06models\x18\x01 \x03(\x0b\x32\x0f.motet.v1.Model\x12\x16\n\x0ereward_version\x18\x02 \x01(\t\x12\x0f\n\x07mutator\x18\x03 \x01(\t\x12\x1d\n\x15parallel_search_count\x18\x04 \x01(\x05\x32\xd9\x02\n\rSearchService\x12=\n\x06Search\x12\x17.motet.v1.SearchRequest\x1a\x18.motet.v1.SearchResponse0\x01\x12G\n\nStopSearch\x12\x1b.motet.v1.StopSearchRequest\x1a\x1c.motet.v1.StopSearchResponse\x12\x38\n\x05Score\x12\x16.motet.v1.ScoreRequest\x1a\x17.motet.v1.ScoreResponse\x12=\n\x06Render\x12\x17.motet.v1.RenderRequest\x1a\x18.motet.v1.RenderResponse0\x01\x12G\n\nListModels\x12\x1b.motet.v1.ListModelsRequest\x1a\x1c.motet.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,29 +34,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'motet.v1.search_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEARCHREQUEST']._serialized_start=99
-  _globals['_SEARCHREQUEST']._serialized_end=613
-  _globals['_SEARCHRESPONSE']._serialized_start=615
-  _globals['_SEARCHRESPONSE']._serialized_end=722
-  _globals['_STOPSEARCHREQUEST']._serialized_start=724
-  _globals['_STOPSEARCHREQUEST']._serialized_end=762
-  _globals['_STOPSEARCHRESPONSE']._serialized_start=764
-  _globals['_STOPSEARCHRESPONSE']._serialized_end=784
-  _globals['_SCOREREQUEST']._serialized_start=786
-  _globals['_SCOREREQUEST']._serialized_end=879
-  _globals['_SCORERESPONSE']._serialized_start=881
-  _globals['_SCORERESPONSE']._serialized_end=954
-  _globals['_RENDERREQUEST']._serialized_start=957
-  _globals['_RENDERREQUEST']._serialized_end=1142
-  _globals['_RENDERFORMAT']._serialized_start=1144
-  _globals['_RENDERFORMAT']._serialized_end=1240
-  _globals['_RENDERRESPONSE']._serialized_start=1242
-  _globals['_RENDERRESPONSE']._serialized_end=1325
-  _globals['_LISTMODELSREQUEST']._serialized_start=1327
-  _globals['_LISTMODELSREQUEST']._serialized_end=1346
-  _globals['_MODEL']._serialized_start=1348
-  _globals['_MODEL']._serialized_end=1423
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1425
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1502
-  _globals['_SEARCHSERVICE']._serialized_start=1505
-  _globals['_SEARCHSERVICE']._serialized_end=1850
+  _globals['_SEARCHREQUEST']._serialized_end=763
+  _globals['_SEARCHRESPONSE']._serialized_start=765
+  _globals['_SEARCHRESPONSE']._serialized_end=872
+  _globals['_STOPSEARCHREQUEST']._serialized_start=874
+  _globals['_STOPSEARCHREQUEST']._serialized_end=912
+  _globals['_STOPSEARCHRESPONSE']._serialized_start=914
+  _globals['_STOPSEARCHRESPONSE']._serialized_end=934
+  _globals['_SCOREREQUEST']._serialized_start=936
+  _globals['_SCOREREQUEST']._serialized_end=1029
+  _globals['_SCORERESPONSE']._serialized_start=1031
+  _globals['_SCORERESPONSE']._serialized_end=1104
+  _globals['_RENDERREQUEST']._serialized_start=1107
+  _globals['_RENDERREQUEST']._serialized_end=1292
+  _globals['_RENDERFORMAT']._serialized_start=1294
+  _globals['_RENDERFORMAT']._serialized_end=1390
+  _globals['_RENDERRESPONSE']._serialized_start=1392
+  _globals['_RENDERRESPONSE']._serialized_end=1475
+  _globals['_LISTMODELSREQUEST']._serialized_start=1477
+  _globals['_LISTMODELSREQUEST']._serialized_end=1496
+  _globals['_STRATEGYSETTING']._serialized_start=1498
+  _globals['_STRATEGYSETTING']._serialized_end=1588
+  _globals['_STRATEGY']._serialized_start=1591
+  _globals['_STRATEGY']._serialized_end=1726
+  _globals['_MODEL']._serialized_start=1728
+  _globals['_MODEL']._serialized_end=1849
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1851
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1976
+  _globals['_SEARCHSERVICE']._serialized_start=1979
+  _globals['_SEARCHSERVICE']._serialized_end=2324
 # @@protoc_insertion_point(module_scope)

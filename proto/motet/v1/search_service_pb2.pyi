@@ -40,6 +40,10 @@ class SearchRequest(_message.Message):
     MUTATION_COUNT_FIELD_NUMBER: _builtins.int
     CONTROLS_FIELD_NUMBER: _builtins.int
     GUIDANCE_FIELD_NUMBER: _builtins.int
+    TOKEN_LIMIT_FIELD_NUMBER: _builtins.int
+    ROUND_COUNT_FIELD_NUMBER: _builtins.int
+    UNLIMITED_ROUNDS_FIELD_NUMBER: _builtins.int
+    LEAST_GAIN_FIELD_NUMBER: _builtins.int
     caption: _builtins.str
     """What the music should be, 1 to 2,000 characters."""
     seed: _builtins.int
@@ -47,7 +51,9 @@ class SearchRequest(_message.Message):
     2^63 - 1. Absent: the server chooses and says which.
     """
     strategy: _builtins.str
-    """Name of the search strategy, for example `population` or `best_of_n`. Empty: the server's default."""
+    """The search strategy: a name, for example `best_of_n`, and what its settings shall be if not their defaults:
+    `population:keep_early=.5,wide=2`. `ListModels` tells names, settings and defaults. Empty: the server's default.
+    """
     candidate_count: _builtins.int
     """Number of pieces to decode side by side, from 1 to 64."""
     bar_count: _builtins.int
@@ -61,12 +67,28 @@ class SearchRequest(_message.Message):
     model: _builtins.str
     """Name of the model, or `name@version`. Empty: the server's default."""
     result_count: _builtins.int
-    """Number of pieces to return, best first, from 1 to `candidate_count`; pieces with the same notes count once."""
+    """Number of pieces to return, best first, from 1 to `candidate_count`; of pieces with nearly the same notes only the
+    best counts.
+    """
     mutation_count: _builtins.int
     """Number of mutations of the caption to try beside the caption itself, from 0 to 8."""
     guidance: _builtins.float
     """Weight of the words, from 0 to 10: 1 is the model's own; above it, what the words make likely counts more
     (classifier-free guidance), at twice the work.
+    """
+    token_limit: _builtins.int
+    """Return the best so far after so many decoded tokens of all pieces together; at least 1. Absent: no limit."""
+    round_count: _builtins.int
+    """How many times the strategy is run, each time with fresh random numbers and mutations, at least 1; the best of all
+    rounds is returned. Absent: 1.
+    """
+    unlimited_rounds: _builtins.bool
+    """Run round after round as long as `token_limit`, `time_limit` and the server's own time limit allow, or until
+    `StopSearch`. Must not come with `round_count`.
+    """
+    least_gain: _builtins.float
+    """Begin no further round when it is expected to raise the best reward by less than this, from 0 to 1. Absent: 0, which
+    means never.
     """
     @_builtins.property
     def reward_weights(self) -> _containers.RepeatedCompositeFieldContainer[_search_pb2.RewardWeight]:
@@ -97,10 +119,14 @@ class SearchRequest(_message.Message):
         mutation_count: _builtins.int | None = ...,
         controls: _search_pb2.Controls | None = ...,
         guidance: _builtins.float | None = ...,
+        token_limit: _builtins.int | None = ...,
+        round_count: _builtins.int | None = ...,
+        unlimited_rounds: _builtins.bool = ...,
+        least_gain: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "controls", b"controls", "guidance", b"guidance", "mutation_count", b"mutation_count", "result_count", b"result_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_least_gain", b"_least_gain", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_round_count", b"_round_count", "_seed", b"_seed", "_temperature", b"_temperature", "_token_limit", b"_token_limit", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "controls", b"controls", "guidance", b"guidance", "least_gain", b"least_gain", "mutation_count", b"mutation_count", "result_count", b"result_count", "round_count", b"round_count", "seed", b"seed", "temperature", b"temperature", "time_limit", b"time_limit", "token_limit", b"token_limit", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "controls", b"controls", "guidance", b"guidance", "model", b"model", "mutation_count", b"mutation_count", "result_count", b"result_count", "reward_weights", b"reward_weights", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count", "_candidate_count", b"_candidate_count", "_guidance", b"_guidance", "_least_gain", b"_least_gain", "_mutation_count", b"_mutation_count", "_result_count", b"_result_count", "_round_count", b"_round_count", "_seed", b"_seed", "_temperature", b"_temperature", "_token_limit", b"_token_limit", "_top_p", b"_top_p", "bar_count", b"bar_count", "candidate_count", b"candidate_count", "caption", b"caption", "controls", b"controls", "guidance", b"guidance", "least_gain", b"least_gain", "model", b"model", "mutation_count", b"mutation_count", "result_count", b"result_count", "reward_weights", b"reward_weights", "round_count", b"round_count", "seed", b"seed", "strategy", b"strategy", "temperature", b"temperature", "time_limit", b"time_limit", "token_limit", b"token_limit", "top_p", b"top_p", "unlimited_rounds", b"unlimited_rounds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bar_count: _TypeAlias = _typing.Literal["bar_count"]  # noqa: Y015
     _WhichOneofArgType__bar_count: _TypeAlias = _typing.Literal["_bar_count", b"_bar_count"]  # noqa: Y015
@@ -108,14 +134,20 @@ class SearchRequest(_message.Message):
     _WhichOneofArgType__candidate_count: _TypeAlias = _typing.Literal["_candidate_count", b"_candidate_count"]  # noqa: Y015
     _WhichOneofReturnType__guidance: _TypeAlias = _typing.Literal["guidance"]  # noqa: Y015
     _WhichOneofArgType__guidance: _TypeAlias = _typing.Literal["_guidance", b"_guidance"]  # noqa: Y015
+    _WhichOneofReturnType__least_gain: _TypeAlias = _typing.Literal["least_gain"]  # noqa: Y015
+    _WhichOneofArgType__least_gain: _TypeAlias = _typing.Literal["_least_gain", b"_least_gain"]  # noqa: Y015
     _WhichOneofReturnType__mutation_count: _TypeAlias = _typing.Literal["mutation_count"]  # noqa: Y015
     _WhichOneofArgType__mutation_count: _TypeAlias = _typing.Literal["_mutation_count", b"_mutation_count"]  # noqa: Y015
     _WhichOneofReturnType__result_count: _TypeAlias = _typing.Literal["result_count"]  # noqa: Y015
     _WhichOneofArgType__result_count: _TypeAlias = _typing.Literal["_result_count", b"_result_count"]  # noqa: Y015
+    _WhichOneofReturnType__round_count: _TypeAlias = _typing.Literal["round_count"]  # noqa: Y015
+    _WhichOneofArgType__round_count: _TypeAlias = _typing.Literal["_round_count", b"_round_count"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__token_limit: _TypeAlias = _typing.Literal["token_limit"]  # noqa: Y015
+    _WhichOneofArgType__token_limit: _TypeAlias = _typing.Literal["_token_limit", b"_token_limit"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
     @_typing.overload
@@ -125,13 +157,19 @@ class SearchRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__guidance) -> _WhichOneofReturnType__guidance | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__least_gain) -> _WhichOneofReturnType__least_gain | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mutation_count) -> _WhichOneofReturnType__mutation_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__result_count) -> _WhichOneofReturnType__result_count | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__round_count) -> _WhichOneofReturnType__round_count | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__token_limit) -> _WhichOneofReturnType__token_limit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
@@ -403,6 +441,80 @@ class ListModelsRequest(_message.Message):
 Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
+class StrategySetting(_message.Message):
+    """One number that a strategy can be told in `SearchRequest.strategy`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    default_value: _builtins.float
+    """What it is when the request does not say, with this model."""
+    whole: _builtins.bool
+    """Whether only whole numbers are taken."""
+    description: _builtins.str
+    """What it does and which values it takes, for people."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        default_value: _builtins.float = ...,
+        whole: _builtins.bool = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_value", b"default_value", "description", b"description", "name", b"name", "whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StrategySetting: _TypeAlias = StrategySetting  # noqa: Y015
+
+@_typing.final
+class Strategy(_message.Message):
+    """A search strategy, for people who choose one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DEFAULT_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    KEEPS_PLAIN_SAMPLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it does, in a sentence."""
+    default: _builtins.bool
+    """Whether a request that names no strategy gets this one."""
+    keeps_plain_sample: _builtins.bool
+    """Whether its results have a `SearchResult.plain_sample`."""
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___StrategySetting]:
+        """Its settings."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        default: _builtins.bool = ...,
+        settings: _abc.Iterable[Global___StrategySetting] | None = ...,
+        keeps_plain_sample: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "description", b"description", "keeps_plain_sample", b"keeps_plain_sample", "name", b"name", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Strategy: _TypeAlias = Strategy  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """A model that this server can search with."""
 
@@ -412,6 +524,7 @@ class Model(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DEFAULT_FIELD_NUMBER: _builtins.int
     STRATEGIES_FIELD_NUMBER: _builtins.int
+    STRATEGY_DETAILS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     version: _builtins.str
@@ -422,6 +535,10 @@ class Model(_message.Message):
     def strategies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the search strategies that it can be used with."""
 
+    @_builtins.property
+    def strategy_details(self) -> _containers.RepeatedCompositeFieldContainer[Global___Strategy]:
+        """The same strategies with their settings, the default one first."""
+
     def __init__(
         self,
         *,
@@ -429,10 +546,11 @@ class Model(_message.Message):
         version: _builtins.str = ...,
         default: _builtins.bool = ...,
         strategies: _abc.Iterable[_builtins.str] | None = ...,
+        strategy_details: _abc.Iterable[Global___Strategy] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "name", b"name", "strategies", b"strategies", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default", b"default", "name", b"name", "strategies", b"strategies", "strategy_details", b"strategy_details", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -446,8 +564,14 @@ class ListModelsResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     REWARD_VERSION_FIELD_NUMBER: _builtins.int
+    MUTATOR_FIELD_NUMBER: _builtins.int
+    PARALLEL_SEARCH_COUNT_FIELD_NUMBER: _builtins.int
     reward_version: _builtins.str
     """Version of the reward that they are searched with."""
+    mutator: _builtins.str
+    """What mutates captions, for example `builtin`."""
+    parallel_search_count: _builtins.int
+    """Number of searches that the server works on at once; others wait."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """All models, the default one first."""
@@ -457,10 +581,12 @@ class ListModelsResponse(_message.Message):
         *,
         models: _abc.Iterable[Global___Model] | None = ...,
         reward_version: _builtins.str = ...,
+        mutator: _builtins.str = ...,
+        parallel_search_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "reward_version", b"reward_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "mutator", b"mutator", "parallel_search_count", b"parallel_search_count", "reward_version", b"reward_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -109,7 +109,7 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models that this server can search with.
+        """Lists the models that this server can search with, and the strategies with their settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -56,7 +56,7 @@ class SearchServiceStub:
     Fails with INVALID_ARGUMENT for a bad file, range or rate.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_search_service_pb2.ListModelsRequest, _search_service_pb2.ListModelsResponse]
-    """Lists the models that this server can search with."""
+    """Lists the models that this server can search with, and the strategies with their settings."""
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -86,7 +86,7 @@ class SearchServiceAsyncStub(SearchServiceStub):
     Fails with INVALID_ARGUMENT for a bad file, range or rate.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_search_service_pb2.ListModelsRequest, _search_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that this server can search with."""
+    """Lists the models that this server can search with, and the strategies with their settings."""
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Captions in, ranked and explained MIDI out.
@@ -143,6 +143,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_service_pb2.ListModelsResponse, _abc.Awaitable[_search_service_pb2.ListModelsResponse]]:
-        """Lists the models that this server can search with."""
+        """Lists the models that this server can search with, and the strategies with their settings."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
