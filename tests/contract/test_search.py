@@ -243,7 +243,7 @@ async def test_the_death_of_a_client_stops_the_work(start: Start) -> None:
 
 async def test_a_waiting_search_is_told_its_place_and_can_be_cancelled(start: Start) -> None:
     decoder = SlowDecoder()
-    async with start(decoder) as running:
+    async with start(decoder, parallel_searches=1) as running:
         decoder.hold()
         first = running.stub.Search(SearchRequest(caption=CAPTION, seed=1))
         await until(lambda: decoder.waiting)
@@ -262,7 +262,7 @@ async def test_a_waiting_search_is_told_its_place_and_can_be_cancelled(start: St
 
 async def test_a_full_queue_refuses_before_any_work_and_says_when_to_come_back(start: Start) -> None:
     decoder = SlowDecoder()
-    async with start(decoder, queue_limit=1) as running:
+    async with start(decoder, queue_limit=1, parallel_searches=1) as running:
         decoder.hold()
         admitted = [running.stub.Search(SearchRequest(caption=CAPTION, seed=1, bar_count=1)) for _ in range(2)]
         await until(lambda: running.server._searching.admission.inside == 2)

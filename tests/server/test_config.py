@@ -31,6 +31,8 @@ def test_an_address_is_host_and_port(address: str) -> None:
     "wrong",
     [
         {"queue_limit": -1},
+        {"parallel_searches": 0},
+        {"parallel_searches": 65},
         {"threads": 0},
         {"render_workers": 0},
         {"render_workers": 65},

@@ -104,3 +104,52 @@ def test_a_stopped_engine_takes_nothing(engine: Engine) -> None:
 
 def test_an_engine_that_never_started_stops() -> None:
     assert Engine("test").stop(1)
+
+
+@pytest.fixture
+def three() -> Iterator[Engine]:
+    engine = Engine("three", 3)
+    engine.start()
+    yield engine
+    engine.stop(5)
+
+
+def test_as_many_jobs_run_at_once_as_there_are_threads(three: Engine) -> None:
+    gates = [Gate() for _ in range(5)]
+    jobs = [three.submit(gate) for gate in gates]
+    assert all(gate.begun.wait(5) for gate in gates[:3])
+    assert [three.position(job) for job in jobs] == [None, None, None, 3, 4]
+    gates[1].open.set()  # whichever ends, the first that waits is next
+    assert gates[3].begun.wait(5)
+    assert not gates[4].begun.is_set()
+    assert [three.position(job) for job in jobs] == [None, None, None, None, 3]
+    three.withdraw(jobs[0])
+    assert jobs[0].future.result(5) == "cancelled"
+    assert gates[4].begun.wait(5)
+    assert not any(job.future.done() for job in jobs[2:])  # the others were not told to stop
+    three.cancel_all()
+    assert [job.future.result(5) for job in jobs[2:]] == ["cancelled"] * 3
+
+
+def test_all_threads_end_whatever_they_do(three: Engine) -> None:
+    gates = [Gate() for _ in range(2)]
+    jobs = [three.submit(gate) for gate in gates]
+    assert all(gate.begun.wait(5) for gate in gates)
+    assert three.stop(5)
+    assert [job.future.result(0) for job in jobs] == ["cancelled"] * 2
+    assert three.idle
+
+
+def test_a_thread_that_does_not_end_is_told_and_the_others_end(three: Engine) -> None:
+    begun, stuck = threading.Event(), threading.Event()
+
+    def work(job: Job[bool]) -> bool:
+        begun.set()
+        return stuck.wait(20)
+
+    job = three.submit(work)
+    assert begun.wait(5)
+    assert not three.stop(0.05)
+    stuck.set()
+    assert job.future.result(5)
+    assert three.stop(5)

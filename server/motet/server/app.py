@@ -31,16 +31,18 @@ class Server:
 
     Args:
         config: checked settings.
-        load: makes the backend; called on the searching thread.
+        load: makes the backend; called on a searching thread.
     """
 
     def __init__(self, config: ServerConfig, load: Callable[[], Backend]) -> None:
         self._config = config
         self._load = load
         self._backend: Backend | None = None
-        # One place more than may wait: the one that runs.
-        self._searching = Lane(Engine("motet-search"), Admission(config.queue_limit + 1))
-        self._sounding = Lane(Engine("motet-sound"), Admission(config.queue_limit + 1))
+        # Files are judged and played in lanes of their own: no search, however long, keeps them waiting.
+        self._searching = _lane("motet-search", config.queue_limit, config.parallel_searches)
+        self._judging = _lane("motet-judge", config.queue_limit)
+        self._sounding = _lane("motet-sound", config.queue_limit)
+        self._lanes = (self._searching, self._judging, self._sounding)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[ErrorInterceptor()],
@@ -53,7 +55,9 @@ class Server:
                 ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
             ],
         )
-        servicer = SearchServicer(config, searching=self._searching, sounding=self._sounding, backend=self._loaded)
+        servicer = SearchServicer(
+            config, searching=self._searching, judging=self._judging, sounding=self._sounding, backend=self._loaded
+        )
         search_service_pb2_grpc.add_SearchServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
@@ -82,7 +86,7 @@ class Server:
 
     async def warm_up(self) -> None:
         """Loads the backend, does everything once, then lets requests in and tells SERVING."""
-        for lane in (self._searching, self._sounding):
+        for lane in self._lanes:
             lane.engine.start()
 
         def work() -> Backend:
@@ -91,32 +95,36 @@ class Server:
             return backend
 
         self._backend = await asyncio.wrap_future(self._searching.engine.submit(lambda job: work()).future)
-        for lane in (self._searching, self._sounding):
+        for lane in self._lanes:
             lane.admission.open()
         await self._tell(health_pb2.HealthCheckResponse.SERVING)
 
     async def drain(self) -> None:
         """Ends well: NOT_SERVING, no new work, what runs gets its grace and then ends with the best so far."""
         await self._health.enter_graceful_shutdown()
-        lanes = (self._searching, self._sounding)
-        for lane in lanes:
+        for lane in self._lanes:
             lane.admission.close(draining)
         try:
             async with asyncio.timeout(self._config.drain_grace_s):
-                for lane in lanes:
+                for lane in self._lanes:
                     await lane.admission.drained()
         except TimeoutError:
             _log.info("stopping what still runs after %g s", self._config.drain_grace_s)
-            for lane in lanes:
+            for lane in self._lanes:
                 lane.engine.cancel_all()
         await self._server.stop(grace=_RPC_GRACE_S)
-        for lane in lanes:
+        for lane in self._lanes:
             if not await asyncio.to_thread(lane.engine.stop, _ENGINE_GRACE_S):
                 _log.warning("an engine thread did not end within %g s", _ENGINE_GRACE_S)
 
     async def _tell(self, status: int) -> None:
         for name in ("", SERVICE):
             await self._health.set(name, status)
+
+
+def _lane(name: str, queue_limit: int, threads: int = 1) -> Lane:
+    """Room for what runs and for as many jobs as may wait."""
+    return Lane(Engine(name, threads), Admission(queue_limit + threads))
 
 
 async def serve(

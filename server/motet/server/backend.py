@@ -41,7 +41,7 @@ class Rendering:
 
 
 class Backend:
-    """One model and one reward, ready to work. ``search`` and ``score`` belong to one thread, ``render`` to another.
+    """One model and one reward, ready to work. Any threads may ``search`` and ``score``; ``render`` belongs to one.
 
     Args:
         searcher: searches with the model and the reward.

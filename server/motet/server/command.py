@@ -32,8 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=16,
         metavar="N",
-        help="searches that may wait beside the running one; too small refuses bursts, too large lets callers wait "
+        help="searches that may wait beside those that run; too small refuses bursts, too large lets callers wait "
         "longer than they will (default: 16)",
+    )
+    parser.add_argument(
+        "--parallel-searches",
+        type=int,
+        default=4,
+        metavar="N",
+        help="searches that run at once, their pieces decoded in common steps; fewer end each sooner, more wait less "
+        "(default: 4)",
     )
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model (default: all cores)")
     parser.add_argument(
@@ -79,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         insecure=arguments.insecure,
         model_folder=arguments.model,
         queue_limit=arguments.queue,
+        parallel_searches=arguments.parallel_searches,
         threads=arguments.threads,
         text_backend=arguments.text_backend,
         soundfont=arguments.soundfont,

@@ -21,8 +21,10 @@ class ServerConfig:
         address: ``host:port`` to listen on; port 0 takes a free one. IPv6 hosts in brackets.
         insecure: allow an address that other machines can reach, without encryption or passwords.
         model_folder: checkpoint to serve; ``None`` is the shipped default.
-        queue_limit: searches that may wait beside the running one, 0 to 10,000. Too small refuses bursts; too large
+        queue_limit: searches that may wait beside those that run, 0 to 10,000. Too small refuses bursts; too large
             lets callers wait for longer than they will.
+        parallel_searches: searches that run at once, 1 to 64, their pieces decoded in common steps. Fewer end each
+            sooner; more wait less and use the cores better.
         threads: CPU threads of the model, 1 to 1,024; ``None`` leaves it to torch.
         text_backend: what hears whether music fits its caption, see ``motet.rewards.text.open``.
         soundfont: what listeners hear; ``None`` is the default one. Scores are always taken with the default one.
@@ -42,6 +44,7 @@ class ServerConfig:
     insecure: bool = False
     model_folder: Path | None = None
     queue_limit: int = 16
+    parallel_searches: int = 4
     threads: int | None = None
     text_backend: str = "builtin"
     soundfont: Path | None = None
@@ -63,6 +66,8 @@ class ServerConfig:
             )
         if not 0 <= self.queue_limit <= 10_000:
             raise InvalidInputError.of("queue_limit", "must be from 0 to 10000", self.queue_limit)
+        if not 1 <= self.parallel_searches <= 64:
+            raise InvalidInputError.of("parallel_searches", "must be from 1 to 64", self.parallel_searches)
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise InvalidInputError.of("threads", "must be from 1 to 1024", self.threads)
         if self.render_workers is not None and not 1 <= self.render_workers <= 64:

@@ -1,8 +1,9 @@
-"""Where the computing happens: one thread, first come first served, so that the event loop never computes."""
+"""Where the computing happens: a few threads, first come first served, so that the event loop never computes."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ class Job(Generic[T]):
     """One piece of work, its outcome, and the flag that stops it.
 
     Args:
-        work: called once on the engine's thread with this job.
+        work: called once on a thread of the engine with this job.
     """
 
     def __init__(self, work: Callable[[Job[T]], T]) -> None:
@@ -35,23 +36,27 @@ class Job(Generic[T]):
 
 
 class Engine:
-    """A worker thread with a FIFO queue. Its bound is ``admission``'s business.
+    """Worker threads that share a FIFO queue. Its bound is ``admission``'s business.
 
     Args:
-        name: of the thread, for people who read stack dumps.
+        name: of the threads, for people who read stack dumps.
+        threads: jobs that run at once, at least 1.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int = 1) -> None:
         self._queue: deque[Job[Any]] = deque()
-        self._running: Job[Any] | None = None
+        self._running: set[Job[Any]] = set()
         self._change = threading.Condition()
         self._stopping = False
-        # A daemon: a second SIGTERM must end the process even while a kernel computes.
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # Daemons: a second SIGTERM must end the process even while a kernel computes.
+        self._threads = [
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True) for number in range(threads)
+        ]
 
     def start(self) -> None:
-        """Starts the thread; once."""
-        self._thread.start()
+        """Starts the threads; once."""
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, work: Callable[[Job[T]], T]) -> Job[T]:
         """Queues ``work``; the outcome or the exception ends up in ``Job.future``."""
@@ -67,14 +72,14 @@ class Engine:
     def idle(self) -> bool:
         """Whether nothing runs or waits."""
         with self._change:
-            return self._running is None and not self._queue
+            return not self._running and not self._queue
 
     def position(self, job: Job[Any]) -> int | None:
-        """Number of jobs that come before ``job``, the running one included; ``None`` once it runs or is done."""
+        """Number of jobs that come before ``job``, the running ones included; ``None`` once it runs or is done."""
         with self._change:
             if job not in self._queue:
                 return None
-            return self._queue.index(job) + (self._running is not None)
+            return self._queue.index(job) + len(self._running)
 
     def withdraw(self, job: Job[Any]) -> None:
         """Cancels ``job``; one that still waits leaves the queue at once."""
@@ -87,22 +92,23 @@ class Engine:
             job.future.set_exception(CancelledError("CANCELLED", "cancelled while it waited in the queue"))
 
     def cancel_all(self) -> None:
-        """Asks the running job and all waiting ones to stop."""
+        """Asks the running jobs and all waiting ones to stop."""
         with self._change:
-            jobs = [*self._queue, *([self._running] if self._running else [])]
+            jobs = [*self._queue, *self._running]
         for job in jobs:
             self.withdraw(job)
 
     def stop(self, timeout_s: float) -> bool:
-        """Cancels everything and ends the thread; false if it has not ended within ``timeout_s``."""
+        """Cancels everything and ends the threads; false if one has not ended within ``timeout_s``."""
         with self._change:
             self._stopping = True
-            self._change.notify()
+            self._change.notify_all()
         self.cancel_all()
-        if self._thread.ident is None:
-            return True  # never started
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        end = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:  # else it was never started
+                thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
@@ -114,7 +120,7 @@ class Engine:
                 job.future.set_result(outcome)
             finally:
                 with self._change:
-                    self._running = None
+                    self._running.remove(job)
 
     def _next(self) -> Job[Any] | None:
         with self._change:
@@ -122,5 +128,6 @@ class Engine:
                 if self._stopping:
                     return None
                 self._change.wait()
-            self._running = self._queue.popleft()
-            return self._running
+            job = self._queue.popleft()
+            self._running.add(job)
+            return job

@@ -50,16 +50,18 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
 
     Args:
         config: of the server.
-        searching: where searches and judgements run.
+        searching: where searches run.
+        judging: where MIDI is judged.
         sounding: where MIDI is played.
         backend: gives what was loaded; only called for admitted requests, so never before the warm-up.
     """
 
     def __init__(
-        self, config: ServerConfig, *, searching: Lane, sounding: Lane, backend: Callable[[], Backend]
+        self, config: ServerConfig, *, searching: Lane, judging: Lane, sounding: Lane, backend: Callable[[], Backend]
     ) -> None:
         self._config = config
         self._searching = searching
+        self._judging = judging
         self._sounding = sounding
         self._backend = backend
         self._searches: dict[str, Job[Any]] = {}
@@ -178,13 +180,11 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         self, request: search_service_pb2.ScoreRequest, context: Context
     ) -> search_service_pb2.ScoreResponse:
         """Judges a file."""
-        with self._searching.admission.admit():
+        with self._judging.admission.admit():
             backend = self._backend()
             midi = convert.midi_bytes(request.midi, self._config.max_midi_bytes)
             weights = convert.weights(request.reward_weights)
-            breakdown = await _outcome(
-                self._searching.engine, lambda job: backend.score(midi, request.caption, weights)
-            )
+            breakdown = await _outcome(self._judging.engine, lambda job: backend.score(midi, request.caption, weights))
             return search_service_pb2.ScoreResponse(
                 reward=convert.reward(breakdown), reward_version=backend.reward_version
             )
