@@ -29,10 +29,33 @@ def random_tree(nodes: int, seed: int) -> Any:
     return random, parent
 
 
-def truncate(scores: list[float], keep: int, protected: tuple[int, ...] = (), ended: tuple[int, ...] = ()) -> list[int]:
+def truncate(
+    scores: list[float],
+    keep: int | list[int],
+    *,
+    protected: tuple[int, ...] = (),
+    ended: tuple[int, ...] = (),
+    islands: list[int] | None = None,
+    out: int | list[int] | None = None,
+) -> list[int]:
+    """Truncation resampling, of one island unless told otherwise, with as many rows as before."""
     rows = np.arange(len(scores))
-    result = both(kernels.truncation_resample, np.array(scores), np.isin(rows, protected), ~np.isin(rows, ended), keep)
+    place = np.array(islands or [0] * len(scores))
+    result = both(
+        kernels.truncation_resample,
+        np.array(scores),
+        np.isin(rows, protected),
+        ~np.isin(rows, ended),
+        np.atleast_1d(keep),
+        place,
+        np.bincount(place) if out is None else np.atleast_1d(out),
+    )
     return [int(row) for row in result]
+
+
+def test_ranking_is_by_score_then_index_with_nan_last() -> None:
+    score = np.array([0.2, np.nan, 0.9, 0.2, -1.0])
+    assert both(kernels.ranking, score).tolist() == [2, 0, 3, 4, 1]
 
 
 def test_truncation_keeps_the_best_in_place_and_fills_the_rest_best_first() -> None:
@@ -53,34 +76,105 @@ def test_truncation_never_replaces_protected_rows_and_never_copies_weak_ones() -
 def test_truncation_copies_only_rows_that_can_branch() -> None:
     assert truncate([0.1, 0.9, 0.5, 0.2], 2, ended=(1,)) == [2, 1, 2, 2]
     assert truncate([0.1, 0.9, 0.5, 0.2], 1, ended=(1,)) == [0, 1, 2, 3]
+    assert truncate([0.1, 0.9, 0.5, 0.2], 1, ended=(1,), out=3) == [1, 2, 3]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(1, 20), st.integers(0, 19))
+def test_truncation_prunes_without_copies_when_fewer_rows_go_on() -> None:
+    assert truncate([0.1, 0.9, 0.5, 0.2, 0.7, 0.3], 3, out=3) == [1, 2, 4]
+    assert truncate([0.1, 0.9, 0.5, 0.2, 0.7, 0.3], 3, out=3, protected=(0,)) == [0, 1, 4]
+    assert truncate([0.1, 0.9, 0.5, 0.2, 0.7, 0.3], 6, out=2, protected=(0, 3, 5)) == [0, 3, 5]
+
+
+def test_truncation_puts_further_rows_last() -> None:
+    assert truncate([0.1, 0.9, 0.5], 2, out=7) == [1, 1, 2, 2, 1, 2, 1]
+
+
+def test_truncation_keeps_islands_apart() -> None:
+    islands = [0, 1, 0, 1, 0, 1]
+    assert truncate([0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [1, 1], islands=islands) == [0, 5, 0, 5, 0, 5]
+    assert truncate([0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [2, 1], islands=islands, out=[2, 1]) == [0, 2, 5]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 2)), min_size=1, max_size=16), st.data())
 @settings(max_examples=60, deadline=None)
-def test_truncation_invariants(scores: list[float], keep: int, guarded: int) -> None:
-    keep, guarded = min(keep, len(scores)), guarded % len(scores)
-    parents = truncate(scores, keep, protected=(guarded,))
-    stays = {row for row, parent in enumerate(parents) if row == parent}
-    assert guarded in stays
-    assert set(parents) <= stays
-    assert len(stays) in (keep, keep + 1)
-    assert max(scores) in [scores[parent] for parent in parents]
+def test_truncation_invariants(rows: list[tuple[float, int]], data: st.DataObject) -> None:
+    scores, islands = [score for score, _ in rows], np.array([island for _, island in rows])
+    members = np.bincount(islands, minlength=3)
+    guarded = data.draw(st.integers(0, len(rows) - 1))
+    keep = [data.draw(st.integers(1, max(1, count))) for count in members]
+    out = [data.draw(st.integers(1, 2 * count)) if count else 0 for count in members.tolist()]
+    parents = np.array(truncate(scores, keep, protected=(guarded,), islands=islands.tolist(), out=out))
+    np.testing.assert_array_equal(np.bincount(islands[parents], minlength=3), out)
+    assert guarded in parents
+    for island in set(islands.tolist()):
+        chosen = {row for row in parents.tolist() if islands[row] == island} - {guarded}
+        fallen = [score for row, score in enumerate(scores) if islands[row] == island and row not in {*chosen, guarded}]
+        assert len(chosen) <= keep[island]
+        assert not chosen or not fallen or min(scores[row] for row in chosen) >= max(fallen)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1, exclude_max=True))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1, exclude_max=True), st.integers(0, 30))
 @settings(max_examples=60, deadline=None)
-def test_systematic_counts_are_floor_or_ceil_of_the_share(weights: list[float], uniform: float) -> None:
+def test_systematic_counts_are_floor_or_ceil_of_the_share(weights: list[float], uniform: float, out: int) -> None:
     weight = np.array(weights) + 1e-3
-    parents = both(kernels.systematic_resample, weight, uniform)
+    parents = both(kernels.systematic_resample, weight, uniform, out)
     counts = np.bincount(parents, minlength=len(weight))
-    share = weight / weight.sum() * len(weight)
+    share = weight / weight.sum() * out
+    assert counts.sum() == out
     assert np.all(counts >= np.floor(share - 1e-9))
     assert np.all(counts <= np.ceil(share + 1e-9))
     assert np.all(np.diff(parents) >= 0)
 
 
 def test_systematic_is_the_identity_for_equal_weights() -> None:
-    assert both(kernels.systematic_resample, np.ones(5), 0.5).tolist() == [0, 1, 2, 3, 4]
+    assert both(kernels.systematic_resample, np.ones(5), 0.5, 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_systematic_never_draws_a_row_without_weight() -> None:
+    weight = np.array([0.0, 0.1, 0.2, 0.0])
+    for uniform in (0.0, 0.3, np.nextafter(1.0, 0.0)):
+        assert set(both(kernels.systematic_resample, weight, uniform, 7).tolist()) == {1, 2}
+
+
+@given(st.lists(st.floats(-30, 30), min_size=1, max_size=12), st.floats(-1e3, 1e3))
+@settings(max_examples=40, deadline=None)
+def test_the_effective_sample_size_is_that_of_the_normalised_weights(logs: list[float], shift: float) -> None:
+    log_weight = np.array(logs)
+    share = np.exp(log_weight - log_weight.max())
+    share /= share.sum()
+    size = kernels.effective_sample_size(log_weight + shift)
+    np.testing.assert_allclose(size, 1 / np.sum(share**2), rtol=1e-9)
+    np.testing.assert_allclose(plain(kernels.effective_sample_size)(log_weight + shift), size, rtol=1e-12)
+    assert 1 - 1e-9 <= size <= len(logs) * (1 + 1e-9)
+
+
+def test_rows_that_weigh_nothing_do_not_count() -> None:
+    assert both(kernels.effective_sample_size, np.array([0.0, -np.inf, 0.0])) == 2.0
+    assert both(kernels.effective_sample_size, np.array([-np.inf, -np.inf])) == 0.0
+
+
+def test_rows_that_go_on_are_not_moved() -> None:
+    assert both(kernels.in_place, np.array([0, 0, 2, 2, 2]), 5).tolist() == [0, 0, 2, 2, 2]
+    assert both(kernels.in_place, np.array([3, 3, 1, 4]), 5).tolist() == [3, 1, 4, 3]
+    assert both(kernels.in_place, np.array([], np.intp), 5).tolist() == []
+
+
+@given(st.integers(1, 12), st.data())
+@settings(max_examples=40, deadline=None)
+def test_putting_rows_in_place_changes_only_their_order(rows: int, data: st.DataObject) -> None:
+    parents = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, max_size=16))
+    placed = both(kernels.in_place, np.array(parents), rows).tolist()
+    assert sorted(placed) == sorted(parents)
+    assert all(placed[row] == row for row in parents if row < len(parents))
+
+
+def test_half_survives_in_order_with_the_protected_rows() -> None:
+    score = np.array([0.1, 0.5, np.nan, 0.9, 0.5, 0.2])
+    nobody = np.zeros(6, np.bool_)
+    assert both(kernels.halve, score, nobody, 3).tolist() == [1, 3, 4]
+    assert both(kernels.halve, score, np.arange(6) == 2, 3).tolist() == [1, 2, 3]
+    assert both(kernels.halve, score, np.arange(6) < 3, 1).tolist() == [0, 1, 2]
+    assert both(kernels.halve, score, nobody, 6).tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_backpropagation_updates_every_ancestor() -> None:
@@ -132,8 +226,10 @@ def outputs() -> dict[str, Any]:
     return {
         "lineage": [kernels.lineage(parent, int(node)).tolist() for node in nodes],
         "lineage_scores": [None if np.isnan(score) else round(float(score), 12) for score in scores],
-        "truncation": kernels.truncation_resample(scores, protected, random.random(16) < 0.8, 12).tolist(),
-        "systematic": kernels.systematic_resample(random.random(16), float(random.random())).tolist(),
+        "truncation": kernels.truncation_resample(
+            scores, protected, random.random(16) < 0.8, np.array([12]), np.zeros(16, np.int64), np.array([16])
+        ).tolist(),
+        "systematic": kernels.systematic_resample(random.random(16), float(random.random()), 16).tolist(),
         "visits": visits.tolist(),
         "value_sum": [round(float(item), 12) for item in total],
         "value_best": [None if np.isinf(item) else round(float(item), 12) for item in best],
