@@ -1,9 +1,10 @@
 """Chooses captions for `motet bench search`: of music that no model has learned from, spread evenly.
 
-Candidates are all captions of one line of the windows of a corpus's split. Songs that stand in the training split of any other
-corpus given are left out. Then every song gives one caption at most: sources take turns, those with the fewest songs
-first, and each choice is of the least represented class by how much a caption states (1 or 2 attributes, 3 or 4, 5 or
-more), at random within it. The captions are printed in a random order, so that any beginning of the list is as even.
+Candidates are all captions, of one line, of the windows of a corpus's split. Songs that stand in the training split of
+any other corpus given are left out. Then every song gives one caption at most: sources take turns, those with the
+fewest songs first, and each choice is of the least represented class by how much a caption states (1 or 2 attributes,
+3 or 4, 5 or more), at random within it. The captions are printed in a random order, so that any beginning of the list
+is as even.
 
     python benchmarks/held_out.py CORPUS_DIR --exclude OTHER_CORPUS_DIR > benchmarks/held_out.txt
 """

@@ -8,7 +8,7 @@ from motet.music.genre import GENRES
 from motet.music.mood import MOODS
 from motet.music.tempo import TEMPO_WORDS
 from motet.search import prior
-from motet.search.bench import read_captions
+from motet.search.captions import read_captions
 from motet.search.mutation import MUTATORS, admits, mutate
 from tests.search.paths import CAPTIONS
 
