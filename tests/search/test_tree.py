@@ -26,9 +26,9 @@ def add(tree: Tree, parent: int, *, row: int = 0, finished: bool = False) -> int
     )
 
 
-def hashed_tree(nodes: int) -> Tree:
+def hashed_tree(nodes: int, capacity: int | None = None) -> Tree:
     """A tree whose shape and rewards are hashes of the node numbers."""
-    tree = Tree.empty(nodes, TERMS)
+    tree = Tree.empty(capacity or nodes, TERMS)
     while tree.size < nodes:
         node = add(tree, int(hash_uniform("parent", tree.size) * tree.size), row=tree.size % 4)
         if hash_uniform("scored", node) < 0.8:
@@ -73,13 +73,20 @@ def test_a_reward_that_is_not_finite_is_an_error() -> None:
         tree.record([node], [float("nan")], [{}])
 
 
-def test_a_full_tree_says_so() -> None:
+def test_a_child_needs_a_parent_and_a_tree_its_root() -> None:
     tree = Tree.empty(2, TERMS)
-    add(tree, ROOT)
-    with pytest.raises(InternalError, match="no room"):
-        add(tree, ROOT)
+    for stranger in (1, 7, NO_PARENT):
+        with pytest.raises(InternalError, match="not among"):
+            tree.add(parent=stranger, arm=0, row=0, stream=0, bars=2, tokens=1, log_probability=0.0, finished=False)
     with pytest.raises(InternalError, match="root"):
         Tree.empty(0, TERMS)
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 39])
+def test_a_tree_grows_when_room_runs_out(capacity: int) -> None:
+    grown, roomy = hashed_tree(40, capacity), hashed_tree(40)
+    assert grown.capacity < 80
+    assert json.dumps(grown.snapshot().to_json()) == json.dumps(roomy.snapshot().to_json())
 
 
 def test_a_snapshot_is_a_copy_of_the_used_part_and_read_only() -> None:

@@ -88,7 +88,10 @@ def _plain(value: Any) -> Any:
 
 @dataclass(slots=True, eq=False)
 class Tree:
-    """A growing tree; build it with ``Tree.empty``."""
+    """A growing tree; build it with ``Tree.empty``.
+
+    Its arrays are replaced by larger ones when room runs out: read them from the tree each time, keep none.
+    """
 
     term_names: tuple[str, ...]  # [R]
     size: int  # n, nodes in use
@@ -98,7 +101,7 @@ class Tree:
     row: NDArray[np.int32]  # [N] batch row that decoded the last chunk, or NO_ROW
     stream: NDArray[np.int64]  # [N] random stream that the last chunk was drawn from
     bars: NDArray[np.int32]  # [N] bars since the beginning of the piece
-    tokens: NDArray[np.int64]  # [N] tokens since the beginning of the piece
+    tokens: NDArray[np.int64]  # [N] tokens since the beginning of the piece; the node's own start at tokens[parent]
     log_probability: NDArray[np.float64]  # [N] nats, of the whole piece so far
     reward_total: NDArray[np.float64]  # [N] composite reward in [0, 1], or UNSCORED
     reward_terms: NDArray[np.float64]  # [N, R] each in [0, 1], or UNSCORED where the term does not apply
@@ -111,7 +114,7 @@ class Tree:
 
     @classmethod
     def empty(cls, capacity: int, term_names: Sequence[str]) -> Tree:
-        """A tree with only its root and room for ``capacity`` nodes (at least 1)."""
+        """A tree with only its root and room for ``capacity`` nodes (at least 1) before it has to grow."""
         if capacity < 1:
             raise InternalError("TREE_CAPACITY", f"a tree needs room for its root (received capacity {capacity})")
         return cls(
@@ -137,7 +140,7 @@ class Tree:
 
     @property
     def capacity(self) -> int:
-        """N, the number of nodes that there is room for."""
+        """N, the number of nodes that there is room for at present."""
         return len(self.parent)
 
     def add(
@@ -152,10 +155,12 @@ class Tree:
         log_probability: float,
         finished: bool,
     ) -> int:
-        """Adds a living, unscored child of ``parent`` and returns its index; InternalError when there is no room."""
+        """Adds a living, unscored child of ``parent`` and returns its index; InternalError for an unknown parent."""
         node = self.size
-        if node >= self.capacity or not 0 <= parent < node:
-            raise InternalError("TREE_CAPACITY", f"no room for a child of {parent} in {node} of {self.capacity} nodes")
+        if not 0 <= parent < node:
+            raise InternalError("TREE_PARENT", f"node {parent} is not among the {node} of the tree")
+        if node == self.capacity:
+            self._double()
         self.parent[node] = parent
         self.arm[node] = arm
         self.depth[node] = self.depth[parent] + 1
@@ -168,6 +173,14 @@ class Tree:
         self.finished[node] = finished
         self.size = node + 1
         return node
+
+    def _double(self) -> None:
+        wider = Tree.empty(2 * self.capacity, self.term_names)
+        for item in fields(self):
+            array = getattr(wider, item.name)
+            if isinstance(array, np.ndarray):
+                array[: self.size] = getattr(self, item.name)
+                setattr(self, item.name, array)
 
     def record(self, nodes: Sequence[int], totals: Sequence[float], terms: Sequence[Mapping[str, float]]) -> None:
         """Stores the rewards of the given nodes and back-propagates the totals to the root.
