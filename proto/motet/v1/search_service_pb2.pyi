@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from motet.v1 import search_pb2 as _search_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SettingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SettingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SettingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SETTING_KIND_UNSPECIFIED: _SettingKind.ValueType  # 0
+    """Not said."""
+    SETTING_KIND_NUMBER: _SettingKind.ValueType  # 1
+    """Any number."""
+    SETTING_KIND_WHOLE_NUMBER: _SettingKind.ValueType  # 2
+    """A whole number."""
+    SETTING_KIND_FLAG: _SettingKind.ValueType  # 3
+    """0 for no, 1 for yes."""
+
+class SettingKind(_SettingKind, metaclass=_SettingKindEnumTypeWrapper):
+    """What values a setting takes."""
+
+SETTING_KIND_UNSPECIFIED: SettingKind.ValueType  # 0
+"""Not said."""
+SETTING_KIND_NUMBER: SettingKind.ValueType  # 1
+"""Any number."""
+SETTING_KIND_WHOLE_NUMBER: SettingKind.ValueType  # 2
+"""A whole number."""
+SETTING_KIND_FLAG: SettingKind.ValueType  # 3
+"""0 for no, 1 for yes."""
+Global___SettingKind: _TypeAlias = SettingKind  # noqa: Y015
 
 @_typing.final
 class SearchRequest(_message.Message):
@@ -448,29 +477,31 @@ class StrategySetting(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
-    WHOLE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     default_value: _builtins.float
-    """What it is when the request does not say, with this model."""
-    whole: _builtins.bool
-    """Whether only whole numbers are taken."""
+    """What it is when the request does not say, with this model. Absent: it depends, the description says on what."""
+    kind: Global___SettingKind.ValueType
+    """What values it takes."""
     description: _builtins.str
     """What it does and which values it takes, for people."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        default_value: _builtins.float = ...,
-        whole: _builtins.bool = ...,
+        default_value: _builtins.float | None = ...,
+        kind: Global___SettingKind.ValueType = ...,
         description: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_default_value", b"_default_value", "default_value", b"default_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_value", b"default_value", "description", b"description", "name", b"name", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_default_value", b"_default_value", "default_value", b"default_value", "description", b"description", "kind", b"kind", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__default_value: _TypeAlias = _typing.Literal["default_value"]  # noqa: Y015
+    _WhichOneofArgType__default_value: _TypeAlias = _typing.Literal["_default_value", b"_default_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_value) -> _WhichOneofReturnType__default_value | None: ...
 
 Global___StrategySetting: _TypeAlias = StrategySetting  # noqa: Y015
 

@@ -7,14 +7,14 @@
 
 from motet.client.aio import AsyncClient
 from motet.client.client import Client
-from motet.client.controls import Controls
+from motet.client.controls import Controls, EffectiveControls
 from motet.client.error import RequestError
 from motet.client.local import LocalServer
+from motet.client.offer import Model, Offer, Setting, Strategy
 from motet.client.result import (
     Candidate,
-    EffectiveControls,
     Judgement,
-    Model,
+    Profile,
     Progress,
     Reward,
     SearchResult,
@@ -31,10 +31,14 @@ __all__ = [
     "Judgement",
     "LocalServer",
     "Model",
+    "Offer",
+    "Profile",
     "Progress",
     "RequestError",
     "Reward",
     "SearchResult",
+    "Setting",
+    "Strategy",
     "TreeNode",
     "Wav",
 ]

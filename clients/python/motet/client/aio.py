@@ -14,7 +14,9 @@ from motet.client import request as requests
 from motet.client.channel import DEFAULT_ADDRESS, HEALTH_METHOD, OPTIONS, SERVICE, health_request, is_serving
 from motet.client.controls import Controls
 from motet.client.error import RequestError, from_rpc
-from motet.client.result import Judgement, Model, Progress, SearchResult, TreeNode, Wav
+from motet.client.offer import Model, Offer
+from motet.client.request import Rounds
+from motet.client.result import Judgement, Progress, SearchResult, TreeNode, Wav
 from motet.client.retry import RetryPolicy
 from motet.v1 import search_service_pb2
 from motet.v1.search_service_pb2_grpc import SearchServiceStub
@@ -76,6 +78,9 @@ class AsyncClient:
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
+        tokens: int | None = None,
+        rounds: Rounds | None = None,
+        least_gain: float | None = None,
         time_limit_s: float | None = None,
         timeout_s: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -95,6 +100,9 @@ class AsyncClient:
             model=model,
             results=results,
             mutations=mutations,
+            tokens=tokens,
+            rounds=rounds,
+            least_gain=least_gain,
             time_limit_s=time_limit_s,
             timeout_s=timeout_s,
         ) as stream:
@@ -119,6 +127,9 @@ class AsyncClient:
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
+        tokens: int | None = None,
+        rounds: Rounds | None = None,
+        least_gain: float | None = None,
         time_limit_s: float | None = None,
         timeout_s: float | None = None,
     ) -> AsyncSearchStream:
@@ -137,6 +148,9 @@ class AsyncClient:
             model=model,
             results=results,
             mutations=mutations,
+            tokens=tokens,
+            rounds=rounds,
+            least_gain=least_gain,
             time_limit_s=time_limit_s,
         )
         return AsyncSearchStream(self, message, timeout_s)
@@ -176,9 +190,12 @@ class AsyncClient:
 
     async def models(self) -> tuple[Model, ...]:
         """The models of the server, the default one first."""
+        return (await self.offer()).models
+
+    async def offer(self) -> Offer:
+        """All that the server offers: models, strategies with their settings, and what it works with."""
         message = search_service_pb2.ListModelsRequest()
-        response = await self._try(lambda: self._stub.ListModels(message, timeout=self._timeout_s))
-        return tuple(Model.of(model) for model in response.models)
+        return Offer.of(await self._try(lambda: self._stub.ListModels(message, timeout=self._timeout_s)))
 
     async def is_serving(self, *, timeout_s: float = 1.0) -> bool:
         """Whether a Motet server answers and is ready to work."""

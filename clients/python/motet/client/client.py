@@ -14,7 +14,9 @@ from motet.client import request as requests
 from motet.client.channel import DEFAULT_ADDRESS, HEALTH_METHOD, OPTIONS, SERVICE, health_request, is_serving
 from motet.client.controls import Controls
 from motet.client.error import RequestError, from_rpc
-from motet.client.result import Judgement, Model, Progress, SearchResult, TreeNode, Wav
+from motet.client.offer import Model, Offer
+from motet.client.request import Rounds
+from motet.client.result import Judgement, Progress, SearchResult, TreeNode, Wav
 from motet.client.retry import RetryPolicy
 from motet.v1 import search_service_pb2
 from motet.v1.search_service_pb2_grpc import SearchServiceStub
@@ -75,6 +77,9 @@ class Client:
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
+        tokens: int | None = None,
+        rounds: Rounds | None = None,
+        least_gain: float | None = None,
         time_limit_s: float | None = None,
         timeout_s: float | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -84,7 +89,8 @@ class Client:
         Args:
             caption: 1 to 2,000 characters.
             seed: 0 to 2**63 - 1; the same request with the same seed gives the same bytes.
-            strategy: name of a search strategy.
+            strategy: name of a search strategy, or with settings of its own: ``"population:keep_early=.5,wide=2"``;
+                ``models`` tells what there is.
             candidates: pieces decoded side by side, 1 to 64.
             bars: length, 1 to 64; with a seed, how many to add to it.
             controls: what must hold, whatever the caption says.
@@ -95,6 +101,9 @@ class Client:
             model: ``name`` or ``name@version``.
             results: pieces to return, 1 to ``candidates``.
             mutations: mutated captions to try, 0 to 8.
+            tokens: return the best so far after so many decoded tokens.
+            rounds: how many times the strategy is run, at least 1; ``"all"`` for as many as the limits allow.
+            least_gain: begin no round that is expected to raise the best reward by less, 0 to 1.
             time_limit_s: return the best so far after so many seconds.
             timeout_s: deadline of the call; the server returns the best so far shortly before it.
             on_progress: told how the search goes, on this thread.
@@ -113,6 +122,9 @@ class Client:
             model=model,
             results=results,
             mutations=mutations,
+            tokens=tokens,
+            rounds=rounds,
+            least_gain=least_gain,
             time_limit_s=time_limit_s,
             timeout_s=timeout_s,
         ) as stream:
@@ -137,6 +149,9 @@ class Client:
         model: str | None = None,
         results: int | None = None,
         mutations: int | None = None,
+        tokens: int | None = None,
+        rounds: Rounds | None = None,
+        least_gain: float | None = None,
         time_limit_s: float | None = None,
         timeout_s: float | None = None,
     ) -> SearchStream:
@@ -155,6 +170,9 @@ class Client:
             model=model,
             results=results,
             mutations=mutations,
+            tokens=tokens,
+            rounds=rounds,
+            least_gain=least_gain,
             time_limit_s=time_limit_s,
         )
         return SearchStream(self, message, timeout_s)
@@ -202,9 +220,12 @@ class Client:
 
     def models(self) -> tuple[Model, ...]:
         """The models of the server, the default one first."""
+        return self.offer().models
+
+    def offer(self) -> Offer:
+        """All that the server offers: models, strategies with their settings, and what it works with."""
         message = search_service_pb2.ListModelsRequest()
-        response = self._try(lambda: self._stub.ListModels(message, timeout=self._timeout_s))
-        return tuple(Model.of(model) for model in response.models)
+        return Offer.of(self._try(lambda: self._stub.ListModels(message, timeout=self._timeout_s)))
 
     def is_serving(self, *, timeout_s: float = 1.0) -> bool:
         """Whether a Motet server answers and is ready to work."""

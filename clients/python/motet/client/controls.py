@@ -74,3 +74,70 @@ def _names(field: str, names: Sequence[str]) -> list[str]:
     if isinstance(names, str):  # a sequence too, but of letters
         raise RequestError.of(field, "must be a list of names", names)
     return [text(f"{field}[{index}]", name) for index, name in enumerate(names)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveControls:
+    """What held for every piece of a search: the caption, the controls laid over it, and the seed.
+
+    Args:
+        tempo_bpm: quarter notes a minute; like all that follow None or empty where it was left to the model.
+        tempo_word: a range of tempi by its name, where no tempo held.
+        key: for example ``"C# minor"``.
+        key_lock: whether every pitched note that was written stays in its scale.
+        time_signature: for example ``"6/8"``.
+        instruments: asked for, and of the seed, by their General MIDI names.
+        only_instruments: whether nobody else came in.
+        drums: whether they were asked for, or ruled out.
+        genres, moods: that the caption names.
+        density: how many notes it asks for, for example ``"sparse"``.
+        bars: of the whole piece.
+        seed_bars: of the seed, 0 without one.
+        rewrite_bars: (first, last) bar of the seed that was written anew.
+        rewrite_instruments: whose part of the seed was written anew.
+        temperature, top_p, guidance: of sampling.
+    """
+
+    tempo_bpm: float | None
+    tempo_word: str | None
+    key: str | None
+    key_lock: bool
+    time_signature: str | None
+    instruments: tuple[str, ...]
+    only_instruments: bool
+    drums: bool | None
+    genres: tuple[str, ...]
+    moods: tuple[str, ...]
+    density: str | None
+    bars: int
+    seed_bars: int
+    rewrite_bars: tuple[int, int] | None
+    rewrite_instruments: tuple[str, ...]
+    temperature: float
+    top_p: float
+    guidance: float
+
+    @classmethod
+    def of(cls, message: search_pb2.EffectiveControls) -> EffectiveControls:
+        """From the wire."""
+        bars = message.rewrite_bars
+        return cls(
+            tempo_bpm=message.tempo_bpm if message.HasField("tempo_bpm") else None,
+            tempo_word=message.tempo_word or None,
+            key=message.key or None,
+            key_lock=message.key_lock,
+            time_signature=message.time_signature or None,
+            instruments=tuple(message.instruments),
+            only_instruments=message.only_instruments,
+            drums=message.drums if message.HasField("drums") else None,
+            genres=tuple(message.genres),
+            moods=tuple(message.moods),
+            density=message.density or None,
+            bars=message.bar_count,
+            seed_bars=message.seed_bar_count,
+            rewrite_bars=(bars.first, bars.last) if message.HasField("rewrite_bars") else None,
+            rewrite_instruments=tuple(message.rewrite_instruments),
+            temperature=message.temperature,
+            top_p=message.top_p,
+            guidance=message.guidance,
+        )

@@ -17,7 +17,9 @@ from motet.client.command import INTERRUPTED
 from motet.client.connection import add_server_option, connect
 from motet.client.controls import Controls
 from motet.client.error import RequestError
+from motet.client.explanation import explanation
 from motet.client.interruption import Interruption
+from motet.client.request import Rounds
 from motet.client.result import SearchResult
 from motet.client.status import StatusLine
 
@@ -42,7 +44,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="length, 1 to 64; bars to add to a seed (default: what the caption says, or 8)",
     )
-    parser.add_argument("--strategy", metavar="NAME", help="search strategy (default: population)")
+    parser.add_argument(
+        "--strategy",
+        metavar="SPEC",
+        help="search strategy, with settings if need be: islands, population:keep_early=.5,wide=2; `motet strategies` "
+        "lists them (default: population)",
+    )
     parser.add_argument(
         "--mutations", type=int, metavar="N", help="rewordings of the caption to try, 0 to 8 (default: 3)"
     )
@@ -61,9 +68,26 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--results", type=int, metavar="N", help="write the N best, as FILE.mid, FILE-2.mid, … (default: 1)"
     )
     add_control_options(parser)
-    parser.add_argument("--time-limit", type=float, metavar="S", help="return the best so far after S seconds")
+    limits = parser.add_argument_group("how long to search")
+    limits.add_argument("--time-limit", type=float, metavar="S", help="return the best so far after S seconds")
+    limits.add_argument("--tokens", type=int, metavar="N", help="return the best so far after N decoded tokens")
+    limits.add_argument(
+        "--rounds",
+        metavar="N|all",
+        help="how many times to run the strategy, keeping the best; all: as long as the limits or Ctrl-C allow "
+        "(default: 1)",
+    )
+    limits.add_argument(
+        "--least-gain",
+        type=float,
+        metavar="X",
+        help="begin no further round that is expected to raise the best reward by less than X (default: 0, never)",
+    )
     parser.add_argument("--wav", type=Path, metavar="FILE.wav", help="also play the best into a WAV file")
     parser.add_argument("--picture", type=Path, metavar="FILE.png", help="also draw the best and the search tree")
+    parser.add_argument(
+        "--explain", action="store_true", help="also print how each result came about, what it cost and what took time"
+    )
     parser.add_argument("--json", action="store_true", help="print everything about the search as JSON")
     add_server_option(parser)
     parser.set_defaults(run=run)
@@ -140,6 +164,10 @@ def run(arguments: argparse.Namespace) -> int:
         written = [*numbered(arguments.output, len(result.candidates)), arguments.wav, arguments.picture]
         print(table.headline(result))  # noqa: T201
         print(table.comparison(result), end="")  # noqa: T201
+        if arguments.explain:
+            print(f"\n{explanation(result)}")  # noqa: T201
+        if line := table.missing(result, arguments.results):
+            print(line)  # noqa: T201
         print("wrote", ", ".join(str(path) for path in written if path is not None))  # noqa: T201
     return INTERRUPTED if interrupted else 0
 
@@ -162,6 +190,9 @@ def search(
         model=arguments.model,
         results=arguments.results,
         mutations=arguments.mutations,
+        tokens=arguments.tokens,
+        rounds=parse_rounds(arguments.rounds),
+        least_gain=arguments.least_gain,
         time_limit_s=arguments.time_limit,
     )
     with stream, StatusLine(sys.stderr) as status, Interruption(stream.stop, stream.cancel) as interruption:
@@ -197,6 +228,15 @@ def parse_controls(arguments: argparse.Namespace) -> Controls:
         rewrite_bars=None if arguments.rewrite_bars is None else parse_bars(arguments.rewrite_bars),
         rewrite_instruments=arguments.rewrite_instrument,
     )
+
+
+def parse_rounds(text: str | None) -> Rounds | None:
+    """``"4"`` as a number, or ``"all"``; RequestError for anything else."""
+    if text is None or text == "all":
+        return "all" if text else None
+    if re.fullmatch(r"[+-]?\d{1,18}", text.strip()) is None:
+        raise RequestError.of("rounds", "must be a whole number, or all", text)
+    return int(text)
 
 
 def parse_bars(text: str) -> tuple[int, int]:

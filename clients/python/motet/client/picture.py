@@ -95,10 +95,11 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
 
 
 def _title(figure: Figure, result: SearchResult, caption: str) -> None:
-    plain, best = result.plain_sample.reward.total, result.best.reward.total
+    plain = result.plain_sample
+    compared = "" if plain is None else f" (first plain sample {plain.reward.total:.3f})"
     wrapped = _lines(caption, 112, 2)
     facts = (
-        f"reward {best:.3f} (first plain sample {plain:.3f})   ·   {result.strategy}, {len(result.nodes)} tree nodes, "
+        f"reward {result.best.reward.total:.3f}{compared}   ·   {result.strategy}, {len(result.nodes)} tree nodes, "
         f"{result.elapsed_s:.1f} s   ·   {result.model}@{result.model_version}, seed {result.seed}"
     )
     figure.text(0.012, 0.988, wrapped, fontsize=13, fontweight="bold", ha="left", va="top")
@@ -321,7 +322,8 @@ def _draw_tree(axes: Axes, result: SearchResult) -> None:
             zorder=3,
         )
     places.update(root)
-    _mark_path(axes, result.plain_sample, places, colour=_SOFT, width=1.6, marker="D", size=52, dashed=True)
+    if result.plain_sample is not None:
+        _mark_path(axes, result.plain_sample, places, colour=_SOFT, width=1.6, marker="D", size=52, dashed=True)
     _mark_path(axes, result.best, places, colour=_INK, width=2.8, marker="*", size=210, dashed=False)
     axes.set_xlim(-0.3, max(x for x, _ in places.values()) + 0.6)
     axes.margins(y=0.08)
@@ -394,17 +396,13 @@ def _tree_legend(axes: Axes, result: SearchResult, judged: dict[int, TreeNode]) 
         Line2D(
             [], [], color=_INK, marker="*", markersize=12, linewidth=2.4, label=f"best: {result.best.reward.total:.3f}"
         ),
-        Line2D(
-            [],
-            [],
-            color=_SOFT,
-            marker="D",
-            markersize=6,
-            linewidth=1.4,
-            linestyle=(0, (4, 2)),
-            label=f"first plain sample: {result.plain_sample.reward.total:.3f}",
-        ),
     ]
+    if result.plain_sample is not None:
+        label = f"first plain sample: {result.plain_sample.reward.total:.3f}"
+        style: Any = (0, (4, 2))
+        handles.append(
+            Line2D([], [], color=_SOFT, marker="D", markersize=6, linewidth=1.4, linestyle=style, label=label)
+        )
     for arm in used:
         text = "caption as sent" if arm == 0 else result.arms[arm] if arm < len(result.arms) else f"arm {arm}"
         label = _lines(text, 33, 5 if len(used) <= 4 else 3)

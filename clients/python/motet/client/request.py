@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -13,6 +14,9 @@ from motet.client.text import text
 from motet.v1 import search_pb2, search_service_pb2
 
 MAX_MIDI_BYTES = 16 << 20
+
+Rounds = int | Literal["all"]
+"""How many times a strategy is run; ``"all"`` for as many as the limits of the search allow."""
 
 
 def search(
@@ -30,6 +34,9 @@ def search(
     model: str | None = None,
     results: int | None = None,
     mutations: int | None = None,
+    tokens: int | None = None,
+    rounds: Rounds | None = None,
+    least_gain: float | None = None,
     time_limit_s: float | None = None,
 ) -> search_service_pb2.SearchRequest:
     """A SearchRequest; ``None`` leaves a field to the server."""
@@ -46,6 +53,10 @@ def search(
         model=text("model", model or ""),
         result_count=_whole("result_count", results),
         mutation_count=_whole("mutation_count", mutations),
+        token_limit=_whole("token_limit", tokens, bits=64),
+        round_count=None if rounds == "all" else _whole("round_count", rounds),
+        unlimited_rounds=rounds == "all",
+        least_gain=least_gain,
     )
     if controls is not None:
         request.controls.CopyFrom(controls.message())

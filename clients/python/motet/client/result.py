@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
+from motet.client.controls import EffectiveControls
 from motet.v1 import search_pb2, search_service_pb2
 
 
@@ -54,6 +55,7 @@ class Candidate:
         lineage: tree nodes from the root to the piece's own.
         bars: length.
         finished: whether it reached its end.
+        stream: number of the random stream that it was sampled from since it last parted from another piece.
     """
 
     midi: bytes
@@ -66,6 +68,7 @@ class Candidate:
     lineage: tuple[int, ...]
     bars: int
     finished: bool
+    stream: int
 
     @classmethod
     def of(cls, message: search_pb2.Candidate) -> Candidate:
@@ -81,6 +84,7 @@ class Candidate:
             lineage=tuple(message.lineage),
             bars=message.bar_count,
             finished=message.finished,
+            stream=message.stream,
         )
 
 
@@ -134,6 +138,8 @@ class Progress:
         best: reward of the best piece so far; None before anything is judged.
         tree: the search tree so far, by index; the result's at the end.
         new_nodes: those of them that are new or changed since the last progress.
+        round: that runs, from 1; 0 before it has begun.
+        rounds: asked for; None for as many as the limits allow.
     """
 
     search_id: str
@@ -148,6 +154,8 @@ class Progress:
     best: Reward | None
     tree: tuple[TreeNode, ...]
     new_nodes: tuple[TreeNode, ...]
+    round: int
+    rounds: int | None
 
     @classmethod
     def of(cls, message: search_pb2.Progress, known: Sequence[TreeNode] = ()) -> Progress:
@@ -167,73 +175,41 @@ class Progress:
             best=Reward.of(message.best_reward) if message.HasField("best_reward") else None,
             tree=_merged(known, new_nodes),
             new_nodes=new_nodes,
+            round=message.round,
+            rounds=message.round_goal or None,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EffectiveControls:
-    """What held for every piece of a search: the caption, the controls laid over it, and the seed.
+class Profile:
+    """Where the time of a search went, in seconds; decoding and scoring overlap, so the parts need not add up.
 
     Args:
-        tempo_bpm: quarter notes a minute; like all that follow None or empty where it was left to the model.
-        tempo_word: a range of tempi by its name, where no tempo held.
-        key: for example ``"C# minor"``.
-        key_lock: whether every pitched note that was written stays in its scale.
-        time_signature: for example ``"6/8"``.
-        instruments: asked for, and of the seed, by their General MIDI names.
-        only_instruments: whether nobody else came in.
-        drums: whether they were asked for, or ruled out.
-        genres, moods: that the caption names.
-        density: how many notes it asks for, for example ``"sparse"``.
-        bars: of the whole piece.
-        seed_bars: of the seed, 0 without one.
-        rewrite_bars: (first, last) bar of the seed that was written anew.
-        rewrite_instruments: whose part of the seed was written anew.
-        temperature, top_p, guidance: of sampling.
+        decoding_s: in which tokens were decoded.
+        scoring_s: in which pieces were rendered and judged, summed over threads.
+        waiting_s: in which there was nothing to do but wait for a judgement.
+        tree_s: in the search tree.
+        elapsed_s: from the beginning of the search to its end, the queue left out.
+        tree_share: ``tree_s`` over ``elapsed_s``.
     """
 
-    tempo_bpm: float | None
-    tempo_word: str | None
-    key: str | None
-    key_lock: bool
-    time_signature: str | None
-    instruments: tuple[str, ...]
-    only_instruments: bool
-    drums: bool | None
-    genres: tuple[str, ...]
-    moods: tuple[str, ...]
-    density: str | None
-    bars: int
-    seed_bars: int
-    rewrite_bars: tuple[int, int] | None
-    rewrite_instruments: tuple[str, ...]
-    temperature: float
-    top_p: float
-    guidance: float
+    decoding_s: float
+    scoring_s: float
+    waiting_s: float
+    tree_s: float
+    elapsed_s: float
+    tree_share: float
 
     @classmethod
-    def of(cls, message: search_pb2.EffectiveControls) -> EffectiveControls:
+    def of(cls, message: search_pb2.Profile) -> Profile:
         """From the wire."""
-        bars = message.rewrite_bars
         return cls(
-            tempo_bpm=message.tempo_bpm if message.HasField("tempo_bpm") else None,
-            tempo_word=message.tempo_word or None,
-            key=message.key or None,
-            key_lock=message.key_lock,
-            time_signature=message.time_signature or None,
-            instruments=tuple(message.instruments),
-            only_instruments=message.only_instruments,
-            drums=message.drums if message.HasField("drums") else None,
-            genres=tuple(message.genres),
-            moods=tuple(message.moods),
-            density=message.density or None,
-            bars=message.bar_count,
-            seed_bars=message.seed_bar_count,
-            rewrite_bars=(bars.first, bars.last) if message.HasField("rewrite_bars") else None,
-            rewrite_instruments=tuple(message.rewrite_instruments),
-            temperature=message.temperature,
-            top_p=message.top_p,
-            guidance=message.guidance,
+            decoding_s=_seconds(message.decoding),
+            scoring_s=_seconds(message.scoring),
+            waiting_s=_seconds(message.waiting),
+            tree_s=_seconds(message.tree),
+            elapsed_s=_seconds(message.elapsed),
+            tree_share=message.tree_share,
         )
 
 
@@ -242,8 +218,8 @@ class SearchResult:
     """What a search found; a function of (model version, reward version, request, seed) unless time ended it.
 
     Args:
-        candidates: best first.
-        plain_sample: the first piece sampled from the caption, with no search.
+        candidates: best first, near-copies of better ones left out.
+        plain_sample: the first piece sampled from the caption, with no search; None with a strategy that keeps none.
         nodes: the search tree.
         arms: captions that the model was given; the first is the request's.
         model, model_version, reward_version, strategy: what was used.
@@ -251,12 +227,16 @@ class SearchResult:
         bars: asked of the model, those of a seed left out.
         controls: what held for every piece.
         tokens: decoded in all.
-        stop_reason: ``"COMPLETED"``, ``"TIME_LIMIT"`` or ``"STOPPED"``.
+        prefilled_tokens: fed to the model again because a piece went on under another caption.
+        rounds: that were begun.
+        near_copies: pieces left out of ``candidates`` because a better one has nearly the same notes.
+        stop_reason: ``"COMPLETED"``, ``"CONVERGED"``, ``"TOKEN_LIMIT"``, ``"TIME_LIMIT"`` or ``"STOPPED"``.
         elapsed_s: seconds since the server took the request.
+        profile: where the time went.
     """
 
     candidates: tuple[Candidate, ...]
-    plain_sample: Candidate
+    plain_sample: Candidate | None
     nodes: tuple[TreeNode, ...]
     arms: tuple[str, ...]
     model: str
@@ -267,8 +247,12 @@ class SearchResult:
     bars: int
     controls: EffectiveControls
     tokens: int
+    prefilled_tokens: int
+    rounds: int
+    near_copies: int
     stop_reason: str
     elapsed_s: float
+    profile: Profile
 
     @property
     def best(self) -> Candidate:
@@ -280,7 +264,7 @@ class SearchResult:
         """From the wire."""
         return cls(
             candidates=tuple(Candidate.of(candidate) for candidate in message.candidates),
-            plain_sample=Candidate.of(message.plain_sample),
+            plain_sample=Candidate.of(message.plain_sample) if message.HasField("plain_sample") else None,
             nodes=tuple(TreeNode.of(node) for node in message.nodes),
             arms=tuple(arm.caption for arm in message.arms),
             model=message.model,
@@ -291,15 +275,20 @@ class SearchResult:
             bars=message.bar_count,
             controls=EffectiveControls.of(message.controls),
             tokens=message.token_count,
+            prefilled_tokens=message.prefilled_token_count,
+            rounds=message.round_count,
+            near_copies=message.near_copy_count,
             stop_reason=_stop_reason(message.stop_reason),
             elapsed_s=_seconds(message.elapsed),
+            profile=Profile.of(message.profile),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the MIDI bytes, as JSON values."""
         plain = dataclasses.asdict(self)
         for candidate in (*plain["candidates"], plain["plain_sample"]):
-            candidate["midi_bytes"] = len(candidate.pop("midi"))
+            if candidate is not None:
+                candidate["midi_bytes"] = len(candidate.pop("midi"))
         return plain
 
 
@@ -341,23 +330,6 @@ class Wav:
     def of(cls, format_: search_service_pb2.RenderFormat, data: bytes) -> Wav:
         """From the wire."""
         return cls(data=data, rate_hz=format_.rate_hz, channels=format_.channel_count, samples=format_.sample_count)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A model that the server can search with."""
-
-    name: str
-    version: str
-    default: bool
-    strategies: tuple[str, ...]
-
-    @classmethod
-    def of(cls, message: search_service_pb2.Model) -> Model:
-        """From the wire."""
-        return cls(
-            name=message.name, version=message.version, default=message.default, strategies=tuple(message.strategies)
-        )
 
 
 def _merged(known: Iterable[TreeNode], new: Iterable[TreeNode]) -> tuple[TreeNode, ...]:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from motet.client.result import Progress, Reward, SearchResult
 
 _BARS_A_LINE = 12
+_ENDINGS = {
+    "COMPLETED": "",
+    "CONVERGED": ", ended when another round promised too little",
+    "TOKEN_LIMIT": ", ended at the token limit with the best so far",
+    "TIME_LIMIT": ", cut short by the time limit",
+    "STOPPED": ", stopped early",
+}
 
 
 def comparison(result: SearchResult) -> str:
     """A table with one line per reward term and one for the total; ends with a newline."""
+    if result.plain_sample is None:
+        return breakdown(dataclasses.replace(result.best.reward, details={}))
     plain, best = result.plain_sample.reward, result.best.reward
     names = list(dict.fromkeys([*best.terms, *plain.terms]))
     width = max(len("reward"), *(len(name) for name in names)) if names else len("reward")
@@ -60,14 +71,22 @@ def bars(reward: Reward) -> str:
 
 def headline(result: SearchResult) -> str:
     """One line: what searched, from which seed, for how long, and why it ended."""
-    ended = {
-        "COMPLETED": "",
-        "TIME_LIMIT": ", cut short by the time limit",
-        "STOPPED": ", stopped early",
-    }.get(result.stop_reason, f", {result.stop_reason}")
+    ended = _ENDINGS.get(result.stop_reason, f", {result.stop_reason}")
+    rounds = f"{result.rounds} rounds, " if result.rounds > 1 else ""
     return (
-        f"{result.strategy} search with {result.model}@{result.model_version}, seed {result.seed}: "
+        f"{result.strategy} search with {result.model}@{result.model_version}, seed {result.seed}: {rounds}"
         f"{len(result.nodes)} tree nodes, {result.tokens:,} tokens, {result.elapsed_s:.1f} s{ended}"
+    )
+
+
+def missing(result: SearchResult, asked: int | None) -> str:
+    """One line that says why fewer pieces came than were asked for, and what helps; empty if they came."""
+    found = len(result.candidates)
+    if asked is None or found >= asked or result.near_copies == 0:
+        return ""
+    copies = "1 piece was" if result.near_copies == 1 else f"{result.near_copies} pieces were"
+    return (
+        f"{found} of {asked} results: {copies} left out, too near to better ones; --strategy islands keeps them apart"
     )
 
 
@@ -77,11 +96,16 @@ def progress_line(progress: Progress) -> str:
         return f"queued behind {progress.queue_position} · {progress.elapsed_s:.1f} s"
     if progress.candidates == 0:
         return f"searching · {progress.elapsed_s:4.1f} s"
+    rounds = ""
+    if progress.rounds != 1 and progress.round > 0:
+        rounds = (
+            f"round {progress.round} · " if progress.rounds is None else f"round {progress.round}/{progress.rounds} · "
+        )
     best = "best –"
     if progress.best is not None:
         terms = " ".join(f"{name} {value:.2f}" for name, value in progress.best.terms.items())
         best = f"best {progress.best.total:.3f} ({terms})"
     return (
-        f"searching · {progress.elapsed_s:4.1f} s · bar {progress.bars}/{progress.bar_goal} · "
+        f"searching · {progress.elapsed_s:4.1f} s · {rounds}bar {progress.bars}/{progress.bar_goal} · "
         f"candidates {progress.finished}/{progress.candidates} · {best}"
     )
