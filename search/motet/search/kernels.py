@@ -166,32 +166,31 @@ def effective_sample_size(log_weight: NDArray[np.float64]) -> float:
 
 
 @_kernel
-def in_place(parents: NDArray[np.intp], rows: int) -> NDArray[np.intp]:
+def in_place(parents: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.intp]:
     """The same parents in an order in which a row that goes on is not moved.
 
     Args:
-        parents: [M] rows that go on, in any order, each from 0 to ``rows`` - 1.
-        rows: B, before.
+        parents: [M] rows that go on, ascending; a row that goes on several times is there several times.
+        places: [M] rows whose places they take, ascending.
 
     Returns:
-        [M] with ``result[i] == i`` for every ``i`` below M among the parents; the others ascend in the free places.
+        [M] the parent of each place: the place's own row if it is among the parents, else the next one by index.
     """
     count = parents.shape[0]
-    left = np.zeros(rows, np.int64)
-    for parent in parents:
-        left[parent] += 1
     result = np.full(count, -1).astype(np.intp)
-    for row in range(min(rows, count)):
-        if left[row] > 0:
-            result[row] = row
-            left[row] -= 1
-    parent = 0
-    for place in range(count):
-        if result[place] < 0:
-            while left[parent] == 0:
-                parent += 1
-            result[place] = parent
-            left[parent] -= 1
+    settled = np.zeros(count, np.bool_)
+    for i in range(count):
+        at = np.searchsorted(parents, places[i])
+        if at < count and parents[at] == places[i]:
+            result[i] = places[i]
+            settled[at] = True
+    following = 0
+    for i in range(count):
+        if result[i] < 0:
+            while settled[following]:
+                following += 1
+            result[i] = parents[following]
+            following += 1
     return result
 
 
@@ -234,9 +233,9 @@ def puct_select(
     exploration: float,
     widening: float,
     widening_power: float,
-    count: int,
-) -> NDArray[np.int64]:
-    """Descends from the root ``count`` times and says which nodes shall get a further child.
+    chosen: NDArray[np.int64],
+) -> None:
+    """Descends from the root M times and says which nodes shall get a further child.
 
     A node with ``n`` visits may have ``ceil(widening * n ** widening_power)`` children (progressive widening), one at
     the least. Below that number it is chosen; else the descent goes on to the child that has not ended with the largest
@@ -260,18 +259,14 @@ def puct_select(
         exploration: c, >= 0.
         widening: > 0.
         widening_power: from 0 to 1.
-        count: descents.
-
-    Returns:
-        [count] node of each descent; the same node may come several times.
+        chosen: [M] receives the node of each descent; the same node may come several times.
 
     Source: Silver et al. 2018 (PUCT), Coulom 2007 and Couëtoux et al. 2011 (progressive widening), Schrittwieser et
     al. 2020 (bounds), Chaslot et al. 2008 (virtual loss).
     """
-    chosen = np.empty(count, np.int64)
     spread = bounds[1] - bounds[0]
     scale = 1.0 / spread if spread > 0.0 else 0.0
-    for i in range(count):
+    for i in range(chosen.shape[0]):
         node = 0
         while True:
             seen = visits[node] + virtual_loss[node]
@@ -280,7 +275,7 @@ def puct_select(
                 break
             best, best_score = -1, -np.inf
             child = first_child[node]
-            factor = exploration * math.sqrt(float(seen)) / children[node] if children[node] > 0 else 0.0
+            factor = exploration * math.sqrt(float(seen)) / max(1, children[node])
             while child >= 0:
                 if not ended[child]:
                     tried = visits[child] + virtual_loss[child]
@@ -294,7 +289,24 @@ def puct_select(
             node = best
         expected[node] += 1
         chosen[i] = node
-    return chosen
+
+
+@_kernel
+def puct_attach(
+    parent: NDArray[np.int32],
+    first_child: NDArray[np.int32],
+    next_sibling: NDArray[np.int32],
+    children: NDArray[np.int32],
+    nodes: NDArray[np.int64],
+    parents: NDArray[np.int64],
+) -> None:
+    """Makes each node [M] the newest child of its parent [M], in place; the links [N] are those of ``puct_select``."""
+    for i in range(nodes.shape[0]):
+        node, above = nodes[i], parents[i]
+        parent[node] = above
+        next_sibling[node] = first_child[above]
+        first_child[above] = node
+        children[above] += 1
 
 
 @_kernel
