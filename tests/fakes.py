@@ -81,7 +81,10 @@ class _Row:
 
 
 class FakeBatch:
-    """Rows of hash-drawn bars: a bar token and four quarter notes each."""
+    """Rows of hash-drawn bars: a bar token and four quarter notes each. The contract of ``motet.search.contract.Rows``.
+
+    One bar of every row is drawn before the next bar of any, and rows pause as soon as they are where they should be.
+    """
 
     def __init__(self, decoder: FakeDecoder, rows: list[_Row], *, seed: int, bars: int, max_tokens: int | None) -> None:
         self._decoder = decoder
@@ -89,6 +92,9 @@ class FakeBatch:
         self._seed = seed
         self._bars = bars
         self._max_tokens = 10**9 if max_tokens is None else max_tokens
+        self.decoded = 0
+        self.prefilled = 0
+        self.closed = False
 
     @property
     def size(self) -> int:
@@ -106,15 +112,33 @@ class FakeBatch:
     def finished(self) -> NDArray[np.bool_]:
         return np.array([row.finished for row in self._rows], np.bool_)
 
-    def advance(self, bars: int, cancelled: Callable[[], bool]) -> None:
-        for _ in range(bars):
-            for row in self._rows:
-                if row.finished:
-                    continue
+    def advance(
+        self,
+        bars: int,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        rows: NDArray[np.bool_] | None = None,
+        on_pause: Callable[[list[int]], None] | None = None,
+    ) -> int:
+        if self.closed:
+            raise ValueError("the batch is closed")
+        if bars < 1:
+            raise ValueError("bars must be at least 1")
+        chosen = range(self.size) if rows is None else np.flatnonzero(rows).tolist()
+        active = [row for row in chosen if not self._rows[row].finished]
+        before = self.decoded
+        for bar in range(1, bars + 1):
+            for index in list(active):
                 if cancelled():
-                    return
+                    return self.decoded - before
+                row = self._rows[index]
                 self._draw_bar(row)
                 self._decoder.on_bar()
+                if row.finished or bar == bars:
+                    active.remove(index)
+                    if on_pause is not None:
+                        on_pause([index])
+        return self.decoded - before
 
     def _draw_bar(self, row: _Row) -> None:
         previous = row.tokens[-1] if row.tokens else -1
@@ -124,15 +148,25 @@ class FakeBatch:
             previous = 1 + int(uniform * 48)
             row.tokens.append(previous)
             row.log_probability -= float(np.log(48))
+        self.decoded += 1 + NOTES_PER_BAR
         row.bars_done += 1
         early = self._decoder.early_end_share
         ends_early = early > 0 and hash_uniform("end", self._seed, row.stream, row.bars_done, previous) < early
         row.finished = row.bars_done >= self._bars or len(row.tokens) + 5 > self._max_tokens or ends_early
 
-    def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
-        if not len(parents) == len(streams) == self.size:
-            raise ValueError(f"parents and streams must have length {self.size}")
+    def select(
+        self,
+        parents: NDArray[np.intp],
+        streams: NDArray[np.int64],
+        prompts: Sequence[Any] | None = None,
+    ) -> None:
+        if not len(parents) == len(streams) > 0:
+            raise ValueError("parents and streams must have the same length, at least 1")
         self._rows = [self._rows[int(p)].copy(int(s)) for p, s in zip(parents, streams, strict=True)]
+        for row, prompt in zip(self._rows, prompts or [None] * self.size, strict=True):
+            if prompt is not None:
+                row.caption = prompt.caption
+                self.prefilled += len(row.tokens)
         self._decoder.selections.append(([int(p) for p in parents], [int(s) for s in streams]))
 
     def score(self, row: int) -> Score:
@@ -143,6 +177,11 @@ class FakeBatch:
 
     def log_probability(self, row: int) -> float:
         return self._rows[row].log_probability
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._decoder.closed += 1
 
 
 class FakeDecoder:
@@ -165,14 +204,22 @@ class FakeDecoder:
         self.bars_drawn = 0
         self.opened: list[dict[str, Any]] = []
         self.selections: list[tuple[list[int], list[int]]] = []
+        self.closed = 0
 
     def on_bar(self) -> None:
         self.bars_drawn += 1
         if self.clock is not None:
             self.clock.advance(self.seconds_per_bar)
 
-    def open(self, prompts: Sequence[Any], *, seed: int, max_tokens: int | None = None) -> FakeBatch:
-        """Opens ``len(prompts)`` rows; row ``i`` starts with stream ``i``."""
+    def open(
+        self,
+        prompts: Sequence[Any],
+        *,
+        seed: int,
+        max_tokens: int | None = None,
+        streams: NDArray[np.int64] | None = None,
+    ) -> FakeBatch:
+        """Opens ``len(prompts)`` rows; row ``i`` starts with stream ``streams[i]``, or ``i``."""
         bars = prompts[0].controls.bars
         self.opened.append({"prompts": list(prompts), "seed": seed, "bars": bars, "max_tokens": max_tokens})
         before = 0
@@ -182,7 +229,7 @@ class FakeDecoder:
         elif music is not None:
             bars = (music.bars or (1, bars))[1]
         rows = []
-        for stream, prompt in enumerate(prompts):
+        for stream, prompt in zip(range(len(prompts)) if streams is None else streams.tolist(), prompts, strict=True):
             player = prompt.controls.required[0] if prompt.controls.required else 0
             program = DRUMS if player == 128 else int(player)
             rows.append(_Row(prompt.caption, program, stream, bars_done=before))

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.meter import Meter
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown, Weights
-from motet.search.result import Progress
+from motet.search.progress import OnProgress as OnProgress
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and a server has to answer before
     from motet.model.decoder import Prompt
 
-OnProgress = Callable[[Progress], None]
-"""Called on the thread of the search; whatever it raises ends the search."""
-
 Cancelled = Callable[[], bool]
-"""Whether the caller has gone."""
+"""Whether the caller has gone; asked after every token, so it must be cheap."""
 
 
 class Rows(Protocol):
-    """Pieces decoded side by side (``motet.model.decoder.Batch``)."""
+    """Pieces decoded side by side (``motet.model.decoder.Batch``); used by one thread at a time."""
 
     @property
     def size(self) -> int:
@@ -34,7 +32,7 @@ class Rows(Protocol):
 
     @property
     def token_counts(self) -> NDArray[np.int64]:
-        """[B] tokens of each row."""
+        """[B] tokens sampled in each row's present lineage."""
         ...
 
     @property
@@ -47,12 +45,41 @@ class Rows(Protocol):
         """[B] whether each row has ended."""
         ...
 
-    def advance(self, bars: int, cancelled: Cancelled) -> object:
-        """Every unfinished row gains ``bars`` bars, or ends; stops midway when cancelled."""
+    @property
+    def decoded(self) -> int:
+        """Tokens sampled so far, by all rows that ever were."""
         ...
 
-    def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
-        """Row ``i`` becomes a copy of row ``parents[i]`` that continues with random stream ``streams[i]``."""
+    @property
+    def prefilled(self) -> int:
+        """Tokens fed again for rows that went on under other words."""
+        ...
+
+    def advance(
+        self,
+        bars: int,
+        cancelled: Cancelled,
+        *,
+        rows: NDArray[np.bool_] | None = None,
+        on_pause: Callable[[list[int]], None] | None = None,
+    ) -> int:
+        """Every unfinished row among ``rows`` ([B]; None: all) gains ``bars`` bars, or ends; returns tokens sampled.
+
+        Stops between two tokens when cancelled. ``on_pause`` is told, between two tokens, the rows that have just
+        reached their target or their end, each once; what these rows hold may be read inside it.
+        """
+        ...
+
+    def select(
+        self,
+        parents: NDArray[np.intp],
+        streams: NDArray[np.int64],
+        prompts: Sequence[Prompt | None] | None = None,
+    ) -> None:
+        """From now on there are M rows: row ``i`` is a copy of row ``parents[i]`` and draws from ``streams[i]``.
+
+        A row that keeps its stream goes on as if nothing had happened; one with a prompt goes on under that.
+        """
         ...
 
     def score(self, row: int) -> Score:
@@ -67,12 +94,16 @@ class Rows(Protocol):
         """Nats of a row under the model."""
         ...
 
+    def close(self) -> None:
+        """Gives back what the rows hold; nothing may be asked of them afterwards."""
+        ...
+
 
 class Sampler(Protocol):
-    """Opens rows (``motet.model.decoder.Decoder``)."""
+    """Opens rows (``motet.model.decoder.Decoder``); threads may share it."""
 
-    def open(self, prompts: Sequence[Prompt], *, seed: int) -> Rows:
-        """Opens one row per prompt; row ``i`` draws from random stream ``i``."""
+    def open(self, prompts: Sequence[Prompt], *, seed: int, streams: NDArray[np.int64] | None = None) -> Rows:
+        """Opens one row per prompt; row ``i`` draws from random stream ``streams[i]``, or ``i``."""
         ...
 
 
@@ -94,8 +125,44 @@ class Vocabulary(Protocol):
 
 
 class Reward(Protocol):
-    """Judges pieces (``motet.rewards.composite.Composite``)."""
+    """Judges pieces (``motet.rewards.composite.Composite``); threads may share it."""
 
     def score(self, scores: Sequence[Score], caption: Caption, weights: Weights, *, complete: bool) -> list[Breakdown]:
-        """The reward of each piece against one caption; ``complete`` says that they have ended."""
+        """The reward of each piece against one caption; ``complete`` says that they have ended.
+
+        It must depend on nothing but that piece: which others are judged beside it is a matter of timing.
+        """
+        ...
+
+
+class Mutate(Protocol):
+    """Mutated captions that may stand in for the original (``motet.search.mutation.mutate``)."""
+
+    def __call__(
+        self, caption: Caption, count: int, *, seed: int, settled: Callable[[Attributes], Attributes]
+    ) -> Sequence[Caption]:
+        """Up to ``count`` different ones, each admitted by the gate; the same arguments give the same mutants."""
+        ...
+
+
+class Tuning(Protocol):
+    """What a pilot has measured for a model and a reward (``motet.search.tuning.Tuning``)."""
+
+    @property
+    def strategies(self) -> Mapping[str, Mapping[str, float]]:
+        """Settings by the name of a strategy, for those that a request leaves open."""
+        ...
+
+    def values(
+        self,
+        share: NDArray[np.float64],
+        terms: Mapping[str, NDArray[np.float64]],
+        log_probability_per_token: NDArray[np.float64],
+        weights: Weights,
+    ) -> NDArray[np.float64]:
+        """[B] the final reward to expect of beginnings.
+
+        ``share`` [B] is written of each, 0 to 1; ``terms`` [B] are their rewards so far by name, NaN where there is
+        none.
+        """
         ...

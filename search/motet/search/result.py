@@ -1,8 +1,7 @@
-"""What a search tells while it runs, and what it returns."""
+"""What a search returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,42 +11,9 @@ from motet.music.score import Score
 from motet.rewards.composite import Breakdown
 from motet.search.budget import StopReason
 from motet.search.plan import Plan
+from motet.search.profile import Profile
 from motet.search.request import SearchRequest
 from motet.search.tree import TreeSnapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Progress:
-    """Where a running search stands.
-
-    Args:
-        phase: "decoding", "scoring" or "done".
-        elapsed_s: seconds since the start.
-        tree: the whole tree as it is now; a later one has the same nodes, judged or given up meanwhile, and more.
-        candidates: pieces decoded side by side.
-        finished: those of them that have ended.
-        bars_done: bars that every unfinished piece has written.
-        bars: bars to write.
-        tokens: tokens decoded by the whole search.
-        best_total: reward of the best piece so far, finished or not; None before the first scoring.
-        best_terms: its terms.
-    """
-
-    phase: str
-    elapsed_s: float
-    tree: TreeSnapshot
-    candidates: int
-    finished: int
-    bars_done: int
-    bars: int
-    tokens: int
-    best_total: float | None
-    best_terms: Mapping[str, float]
-
-    @property
-    def nodes(self) -> int:
-        """Number of nodes of the tree, the root among them."""
-        return len(self.tree)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,29 +56,39 @@ class SearchResult:
     """Everything that a search found.
 
     Args:
-        candidates: best first, no two with the same notes; as many as ``request.results`` allows.
-        plain: what a single sample of the same seed gives, judged alike; ``candidates[0]`` is never worse.
+        candidates: best first, those that have ended before those that were interrupted, no two that are near-copies
+            of one another; as many as ``request.results`` allows.
+        near_copies_removed: pieces left out because a better one is nearly the same (``motet.search.copies``).
+        plain: what a single sample of the same seed gives, judged alike; when it has ended, ``candidates[0]`` is never
+            worse. None for strategies that do without, and where the caller went before it was judged.
         tree: the whole search.
         seed: the one used, chosen here when the request left it open.
         bars: how many the decoder was asked to write.
         request: as received.
         plan: what held for every piece, and what they were judged against.
         arms: captions by arm; the first is the original.
+        rounds: how many times the strategy was run, the last time perhaps not to its end.
         tokens: decoded by the whole search.
+        prefilled: tokens fed again for pieces that went on under other words.
         elapsed_s: seconds.
+        profile: what they were spent on.
         stop_reason: why it ended.
     """
 
     candidates: tuple[Candidate, ...]
-    plain: Candidate
+    near_copies_removed: int
+    plain: Candidate | None
     tree: TreeSnapshot
     seed: int
     bars: int
     request: SearchRequest
     plan: Plan
     arms: tuple[str, ...]
+    rounds: int
     tokens: int
+    prefilled: int
     elapsed_s: float
+    profile: Profile
     stop_reason: StopReason
 
     @property

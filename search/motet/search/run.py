@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motet.music.attributes import Attributes
 from motet.music.error import InvalidInputError
-from motet.music.score import Score
 from motet.rewards.composite import Composite
 from motet.search import strategy as strategies
+from motet.search import tuning
+from motet.search.archive import Piece
+from motet.search.arms import ORIGINAL, Arms
 from motet.search.budget import Budget, Clock, StopReason
-from motet.search.contract import OnProgress, Reward, Rows, Sampler, Vocabulary
-from motet.search.exploration import Exploration, Judged
-from motet.search.mutation import mutate
+from motet.search.contract import Cancelled, Mutate, Reward, Sampler, Tuning, Vocabulary
+from motet.search.copies import without_near_copies
+from motet.search.exploration import Exploration
+from motet.search.mutation import mutate as rewrite
 from motet.search.plan import Plan
+from motet.search.profile import Phase, Stopwatch
+from motet.search.progress import OnProgress, Progress
+from motet.search.prospect import expected_gain
 from motet.search.request import MAX_SEED, SearchRequest
-from motet.search.result import Candidate, Progress, SearchResult
+from motet.search.result import Candidate, SearchResult
+from motet.search.scoring import Scoring
+from motet.search.spec import Spec
 
 # The model brings PyTorch, which takes seconds to import: only where it is used, so that a server can answer before.
 if TYPE_CHECKING:
@@ -38,13 +46,16 @@ __all__ = [
 
 
 class Searcher:
-    """Searches with one model and one reward; keeps nothing between two searches.
+    """Searches with one model and one reward. Threads may share it; nothing is kept between two searches.
 
     Args:
         decoder: samples pieces.
         reward: judges them.
         vocabulary: what the model can write; a tempo or a meter that it cannot is refused. None: it can write all.
+        mutate: draws the mutated captions.
+        tuning: what a pilot has measured for this model and reward, or None.
         clock: seconds, monotonic; only deadlines and reported times depend on it.
+        judges: threads that judge, shared by all searches.
     """
 
     def __init__(
@@ -53,91 +64,38 @@ class Searcher:
         reward: Reward,
         *,
         vocabulary: Vocabulary | None = None,
+        mutate: Mutate = rewrite,
+        tuning: Tuning | None = None,
         clock: Clock = time.monotonic,
+        judges: int = 1,
     ) -> None:
-        self._decoder = decoder
-        self._reward = reward
+        self.decoder = decoder
+        self.reward = reward
         self._vocabulary = vocabulary
-        self._clock = clock
+        self.mutate = mutate
+        self.tuning = tuning
+        self.clock = clock
+        self.judges = ThreadPoolExecutor(judges, thread_name_prefix="judge")
 
     def run(
         self,
         request: SearchRequest,
         *,
         on_progress: OnProgress = lambda progress: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Cancelled = lambda: False,
     ) -> SearchResult:
-        """Searches until the pieces are finished, the deadline passes or the caller cancels.
+        """Searches until the pieces are finished, the budget is spent or the caller cancels.
 
         The result is a pure function of the model, the reward, the request and the seed, unless a deadline or the
         caller interrupts it. Whatever the reward or ``on_progress`` raises ends the search and reaches the caller.
+        ``on_progress`` and ``cancelled`` are called on this thread.
 
         Raises:
             CancelledError: interrupted before any piece was judged.
             InvalidInputError: the model cannot write what the controls ask for, or has no room beside the seed.
         """
-        budget = Budget(request.deadline_s, cancelled, clock=self._clock)
-        strategy = strategies.load(request.strategy)
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         self._check(request)
-        plan = Plan.of(request)
-        mutants = mutate(
-            request.parsed(), min(request.mutations, request.candidates // 2), seed=seed, settled=plan.settled
-        )
-        captions = (plan.caption.text, *(mutant.text for mutant in mutants))
-        stated = (request.parsed().attributes, *(mutant.attributes for mutant in mutants))
-        arms = strategy.arms(request, len(mutants))
-        captions = captions[: max(arms) + 1]
-        rows = self._open(plan, [(captions[arm], stated[arm]) for arm in arms], seed, budget)
-        exploration = Exploration(
-            rows=rows,
-            arms=arms,
-            reward=self._reward,
-            caption=plan.caption,
-            weights=request.weights,
-            bars=plan.bars,
-            first_bar=plan.first_bar,
-            budget=budget,
-            on_progress=on_progress,
-            term_names=list(request.weights),
-        )
-        strategy.explore(exploration)
-        exploration.finish()
-        pieces = exploration.pieces()
-        plain = exploration.plain or pieces[0]  # row 0 is judged first, so it is there whenever anything is
-        ranks = {piece.node: rank for rank, piece in enumerate(pieces, start=1)}
-
-        def candidate(piece: Judged, rank: int) -> Candidate:
-            return Candidate(
-                rank=rank,
-                score=piece.score,
-                breakdown=piece.breakdown,
-                node=piece.node,
-                lineage=exploration.tree.lineage(piece.node),
-                arm=piece.arm,
-                arm_caption=captions[piece.arm],
-                seed=seed,
-                stream=piece.stream,
-                tokens=piece.tokens,
-                log_probability=piece.log_probability,
-                bars=plan.piece_bars(piece.bars),
-                finished=piece.finished,
-            )
-
-        distinct = without_copies(pieces)[: request.results]
-        return SearchResult(
-            candidates=tuple(candidate(piece, rank) for rank, piece in enumerate(distinct, start=1)),
-            plain=candidate(plain, ranks[plain.node]),
-            tree=exploration.tree.snapshot(),
-            seed=seed,
-            bars=plan.bars,
-            request=request,
-            plan=plan,
-            arms=captions,
-            tokens=exploration.tokens,
-            elapsed_s=budget.elapsed_s,
-            stop_reason=exploration.stop_reason,
-        )
+        return _Search(self, request, on_progress, cancelled).run()
 
     def _check(self, request: SearchRequest) -> None:
         """Refuses what the controls ask for and the model cannot write: a lock that does not hold is none."""
@@ -150,36 +108,131 @@ class Searcher:
         if meter is not None and not vocabulary.supports(meter):
             raise InvalidInputError.of("meter", "must be one that this model can write, such as 4/4", str(meter))
 
-    def _open(self, plan: Plan, arms: Sequence[tuple[str, Attributes]], seed: int, budget: Budget) -> Rows:
-        """One row for each arm's words and what they state, where its first written bar begins."""
-        from motet.model.decoder import Prompt
 
-        rows = self._decoder.open([Prompt(words, plan.controls(stated)) for words, stated in arms], seed=seed)
-        before = plan.first_bar - int(rows.bars_done.max())
-        if before > 0:  # bars of the seed in which nothing may be written
-            rows.advance(before, lambda: budget.stop() is not None)
-        return rows
+class _Search:
+    """One search, from its request to its result."""
+
+    def __init__(
+        self, searcher: Searcher, request: SearchRequest, on_progress: OnProgress, cancelled: Cancelled
+    ) -> None:
+        self._watch = Stopwatch(searcher.clock)
+        self._budget = Budget(
+            deadline_s=request.deadline_s, tokens=request.tokens, cancelled=cancelled, clock=searcher.clock
+        )
+        self._decoder = searcher.decoder
+        self._request = request
+        self._plan = plan = Plan.of(request)
+        self._seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+        tuned = {} if searcher.tuning is None else searcher.tuning.strategies
+        self._strategy = strategies.load(request.strategy, tuned.get(Spec.parse(request.strategy).name))
+        self._captions = Arms(plan, searcher.mutate, self._seed)
+        self._scoring = Scoring(searcher.judges, searcher.reward, plan.caption, request.weights, searcher.clock)
+        self._exploration = Exploration(
+            captions=self._captions,
+            bars=plan.bars,
+            first_bar=plan.first_bar,
+            weights=request.weights,
+            scoring=self._scoring,
+            budget=self._budget,
+            tuning=searcher.tuning,
+            seed=self._seed,
+            keeps_plain=self._strategy.keeps_plain,
+            watch=self._watch,
+            on_progress=on_progress,
+        )
+
+    def run(self) -> SearchResult:
+        """Round after round, until there is a reason to stop."""
+        exploration, bests = self._exploration, []
+        while True:
+            arms = self._arms()
+            streams = exploration.next_streams(len(arms))
+            rows = self._decoder.open([self._captions.prompt(arm) for arm in arms], seed=self._seed, streams=streams)
+            try:
+                exploration.begin(rows, arms, streams)
+                with self._watch.during(Phase.TREE):
+                    self._strategy.explore(exploration)
+                bests += exploration.best_of_round()
+                reason = self._reason_to_stop(bests)
+                if reason is not None:
+                    exploration.finish()
+                    return self._result(reason)
+            finally:
+                exploration.end()
+
+    def _arms(self) -> list[int]:
+        """The caption of each row of a new round, with fresh mutants."""
+        request = self._request
+        mutants = self._captions.draw(min(request.mutations, request.candidates // 2))
+        wanted = self._strategy.arms(request, len(mutants))
+        numbers = [ORIGINAL, *self._captions.add(mutants[: max(wanted)])]
+        return [numbers[arm] for arm in wanted]
+
+    def _reason_to_stop(self, bests: Sequence[float]) -> StopReason | None:
+        """Why no further round is begun, or None."""
+        request, exploration = self._request, self._exploration
+        if exploration.stop is not None:
+            return exploration.stop
+        if exploration.rounds == request.rounds or len(bests) != exploration.rounds:
+            return StopReason.COMPLETED
+        if expected_gain(bests) < request.least_gain:
+            return StopReason.CONVERGED
+        return self._budget.exhausted(exploration.tokens)
+
+    def _result(self, reason: StopReason) -> SearchResult:
+        exploration = self._exploration
+        pieces = exploration.pieces()
+        distinct, removed = without_near_copies(pieces, lambda piece: piece.score, self._request.results)
+        plain = exploration.plain
+        tree = exploration.tree.snapshot()
+        return SearchResult(
+            candidates=tuple(self._candidate(piece, rank) for rank, piece in enumerate(distinct, start=1)),
+            near_copies_removed=removed,
+            plain=None if plain is None else self._candidate(plain, 1 + pieces.index(plain)),
+            tree=tree,
+            seed=self._seed,
+            bars=self._plan.bars,
+            request=self._request,
+            plan=self._plan,
+            arms=self._captions.texts,
+            rounds=exploration.rounds,
+            tokens=exploration.tokens,
+            prefilled=exploration.prefilled,
+            elapsed_s=self._budget.elapsed_s,
+            profile=self._watch.profile(self._scoring.seconds),
+            stop_reason=reason,
+        )
+
+    def _candidate(self, piece: Piece, rank: int) -> Candidate:
+        return Candidate(
+            rank=rank,
+            score=piece.score,
+            breakdown=piece.breakdown,
+            node=piece.node,
+            lineage=self._exploration.tree.lineage(piece.node),
+            arm=piece.arm,
+            arm_caption=self._captions.texts[piece.arm],
+            seed=self._seed,
+            stream=piece.stream,
+            tokens=piece.tokens,
+            log_probability=piece.log_probability,
+            bars=self._plan.piece_bars(piece.bars),
+            finished=piece.finished,
+        )
 
 
-def without_copies(pieces: Sequence[Judged]) -> list[Judged]:
-    """The same pieces without those that have exactly the notes of an earlier one."""
-    seen: set[tuple[bytes, ...]] = set()
-    distinct = []
-    for piece in pieces:
-        notes = _notes(piece.score)
-        if notes not in seen:
-            seen.add(notes)
-            distinct.append(piece)
-    return distinct
-
-
-def _notes(score: Score) -> tuple[bytes, ...]:
-    columns = (score.onset, score.duration, score.pitch, score.program)
-    return tuple(column.tobytes() for column in columns)
-
-
-def searcher_on(checkpoint: Checkpoint, text_encoder: Path | None = None) -> Searcher:
+def searcher_on(
+    checkpoint: Checkpoint, text_encoder: Path | None = None, *, mutate: Mutate = rewrite, threads: int = 1
+) -> Searcher:
     """A searcher on a loaded checkpoint, with the default reward and one sentence encoder for both.
+
+    What a pilot has measured for the checkpoint (``tuning_of``) is used. Searches run side by side share one decoder.
+
+    Args:
+        checkpoint: the model.
+        text_encoder: folder of the sentence encoder; None: the installed one.
+        mutate: draws the mutated captions.
+        threads: that share a step of the decoder.
 
     Raises NotFoundError or UnavailableError when a part is missing, InvalidInputError when a file is broken.
     """
@@ -187,8 +240,13 @@ def searcher_on(checkpoint: Checkpoint, text_encoder: Path | None = None) -> Sea
     from motet.model.text import TextEncoder
 
     text = TextEncoder.load(text_encoder)
-    reward = Composite.default(lambda captions: text.pooled(captions).numpy())
-    return Searcher(Decoder(checkpoint, text), reward, vocabulary=checkpoint.tokenizer)
+    return Searcher(
+        Decoder(checkpoint, text, threads=threads),
+        Composite.default(lambda captions: text.pooled(captions).numpy()),
+        vocabulary=checkpoint.tokenizer,
+        mutate=mutate,
+        tuning=tuning_of(checkpoint),
+    )
 
 
 def searcher_from(folder: Path | str | None = None, text_encoder: Path | None = None) -> Searcher:
@@ -196,3 +254,18 @@ def searcher_from(folder: Path | str | None = None, text_encoder: Path | None = 
     from motet.model.checkpoint import Checkpoint
 
     return searcher_on(Checkpoint.load(folder), text_encoder)
+
+
+def tuning_of(checkpoint: Checkpoint) -> Tuning | None:
+    """What a pilot has measured for a checkpoint, from the file ``search.json`` beside its weights; None without one.
+
+    Raises InvalidInputError for a broken file, or one that was measured for other weights.
+    """
+    path = checkpoint.folder / tuning.FILE
+    if not path.exists():
+        return None
+    found = tuning.Tuning.load(path)
+    if found.version != checkpoint.version:
+        rule = f"must be measured for {checkpoint.name}@{checkpoint.version}: `motet search pilot` does"
+        raise InvalidInputError.of("tuning", rule, found.model)
+    return found

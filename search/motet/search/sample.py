@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from motet.search.exploration import Exploration
 from motet.search.request import SearchRequest
 
 
-def decode(exploration: Exploration) -> bool:
-    """Decodes every row to its end, a few bars at a time so that progress can be told; False when it must stop."""
-    while not exploration.finished.all():
-        if not exploration.advance(exploration.chunk_bars):
-            return False
-    return True
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleConfig:
+    """There is nothing to set."""
 
 
 class Sample:
     """Decodes one row for the original caption and judges it."""
+
+    keeps_plain = True
+    settings = SampleConfig
+
+    def __init__(self, config: SampleConfig | None = None) -> None:
+        """Needs no settings."""
 
     def arms(self, request: SearchRequest, mutants: int) -> list[int]:
         """One row, the original caption."""
@@ -23,5 +28,4 @@ class Sample:
 
     def explore(self, exploration: Exploration) -> None:
         """Decodes to the end, then judges once."""
-        if decode(exploration):
-            exploration.judge()
+        exploration.grow(exploration.bars)

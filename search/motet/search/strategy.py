@@ -1,63 +1,48 @@
-"""What a search strategy is, and how strategies are found.
+"""What a search strategy is.
 
-A strategy is a class with a name and one method. It is registered by an entry point of the group
+A strategy is a class with a few attributes and two methods. It is registered by an entry point of the group
 ``motet.strategies`` (name -> ``"module:Class"``), here or in any other installed package.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from motet.music.error import NotFoundError
+from motet.search.exploration import Exploration
+from motet.search.request import SearchRequest
+from motet.search.spec import DEFAULT, GROUP, Spec, names
 
-if TYPE_CHECKING:
-    from motet.search.exploration import Exploration
-    from motet.search.request import SearchRequest
-
-GROUP = "motet.strategies"
-DEFAULT = "population"
+__all__ = ["DEFAULT", "GROUP", "Strategy", "load", "names"]
 
 
 @runtime_checkable
 class Strategy(Protocol):
-    """Decides how many rows are decoded, when they are judged and which of them go on.
+    """Decides how many rows are decoded, when they are looked at and which of them go on.
 
-    It must be a pure function of the exploration that it is given: no clock, no randomness of its own.
+    It must be a pure function of the exploration that it is given: no clock, and no randomness but its ``uniforms``.
+    It is made with its settings, or with nothing: ``__init__(config: Config | None = None)``.
     """
 
-    def arms(self, request: SearchRequest, mutants: int) -> list[int]:
-        """Arm of each row to decode: 0 is the original caption, 1 to ``mutants`` the mutated ones.
+    keeps_plain: bool
+    """Whether row 0 is the plain sample: of arm 0, never replaced in the first round."""
 
-        Row 0 is the plain sample and must have arm 0.
-        """
+    settings: ClassVar[type[Any]]
+    """A frozen dataclass of numbers and bools, each with a default, that refuses what they may not be."""
+
+    def arms(self, request: SearchRequest, mutants: int) -> list[int]:
+        """Arm of each row to decode: 0 is the original caption, 1 to ``mutants`` the mutated ones."""
         ...
 
     def explore(self, exploration: Exploration) -> None:
-        """Decodes and judges until every row has ended, or until the exploration says that it must stop."""
+        """Grows and selects rows until all have ended, or until the exploration says that it must stop."""
         ...
 
 
-def _registered() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def load(spec: str, defaults: Mapping[str, float] | None = None) -> Strategy:
+    """A strategy by its spec, ``NAME`` or ``NAME:KEY=NUMBER,...``; settings that it leaves open are ``defaults``.
 
-
-def names() -> tuple[str, ...]:
-    """Names of all installed strategies, sorted."""
-    return tuple(sorted(_registered()))
-
-
-def find(name: str) -> EntryPoint:
-    """The registration of a strategy; NotFoundError lists the names that exist."""
-    registered = _registered()
-    if name not in registered:
-        known = ", ".join(sorted(registered)) or "none is installed"
-        message = f"strategy: must be one of {known} (received {name!r})"
-        raise NotFoundError("STRATEGY_NOT_FOUND", message, {"field": "strategy", "received": str(name), "known": known})
-    return registered[name]
-
-
-def load(name: str) -> Strategy:
-    """A strategy by its name, with its default settings; NotFoundError lists the names that exist."""
-    strategy: Strategy = find(name).load()()
+    Raises NotFoundError for an unknown name, listing the ones that exist, and InvalidInputError for a bad setting.
+    """
+    strategy: Strategy = Spec.parse(spec).make(defaults)
     return strategy

@@ -207,8 +207,8 @@ def test_the_search_runs_on_it(layout: str) -> None:
     class Short(Decoder):
         """Random weights rarely end a bar, so rows are cut."""
 
-        def open(self, prompts, *, seed):  # type: ignore[override]  # fewer options
-            return super().open(prompts, seed=seed, max_tokens=48)
+        def open(self, prompts, **options):
+            return super().open(prompts, **options, max_tokens=48)
 
     searcher = Searcher(Short(decoder(layout).checkpoint), CountingReward())
     result = searcher.run(SearchRequest(caption="a slow waltz for piano", seed=3, candidates=4, bars=4, results=2))

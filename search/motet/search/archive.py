@@ -1,0 +1,59 @@
+"""The pieces that a search can return."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.music.score import Score
+from motet.rewards.composite import Breakdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Piece:
+    """A piece, exactly as it was judged.
+
+    Args:
+        node: of the tree.
+        arm: of the caption that it was sampled for.
+        stream: random stream of its last chunk.
+        score: the notes that were judged.
+        breakdown: what the reward said.
+        tokens: [T] token ids.
+        log_probability: nats.
+        bars: written.
+        finished: whether it has ended.
+    """
+
+    node: int
+    arm: int
+    stream: int
+    score: Score
+    breakdown: Breakdown
+    tokens: NDArray[np.int32]
+    log_probability: float
+    bars: int
+    finished: bool
+
+
+class Archive:
+    """Pieces that have ended, and the latest look at each row that has not."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, Piece] = {}
+
+    def __len__(self) -> int:
+        return len(self._ended)
+
+    def keep(self, piece: Piece) -> None:
+        """Keeps a piece for good if it has ended."""
+        if piece.finished:
+            self._ended[piece.node] = piece
+
+    def ranked(self, latest: Iterable[Piece | None] = ()) -> list[Piece]:
+        """All pieces, best first, those that have ended before those that have not; ties: older first."""
+        pieces = {piece.node: piece for piece in latest if piece is not None} | self._ended
+        return sorted(pieces.values(), key=lambda piece: (not piece.finished, -piece.breakdown.total, piece.node))
