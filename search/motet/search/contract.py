@@ -13,7 +13,6 @@ from motet.music.caption import Caption
 from motet.music.meter import Meter
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown, Weights
-from motet.search.progress import OnProgress as OnProgress
 
 if TYPE_CHECKING:  # PyTorch takes seconds to import, and a server has to answer before
     from motet.model.decoder import Prompt
