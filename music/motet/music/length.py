@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from motet.music.number import NUMBER, value
-from motet.music.phrase import Words
+from motet.music.phrase import Found, Words
 
 MAX_BARS: Final = 1024
 
@@ -38,13 +39,15 @@ def find_bars(words: Words) -> int | None:
 
     The larger end of a range. Not the form "12-bar blues", and not a part: "the first 8 bars", "every 4 bars".
     """
+    return next((found.value for found in bars_phrases(words) if not found.negated), None)
+
+
+def bars_phrases(words: Words) -> Iterator[Found[int]]:
+    """All phrases that state a number of bars, see ``find_bars``, negated ones included."""
     for match in _BARS.finditer(words.text):
-        if words.negated_at(match.start()) or _PART.search(words.text[: match.start()]):
-            continue
         bars = round(value(match[2] or match[1]))
-        if bars >= 1:
-            return min(bars, MAX_BARS)
-    return None
+        if bars >= 1 and not _PART.search(words.text[: match.start()]):
+            yield words.found(min(bars, MAX_BARS), match.start(), match.end())
 
 
 def find_duration_s(words: Words) -> float | None:

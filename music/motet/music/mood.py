@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from motet.music.key import Mode
-from motet.music.phrase import Vocabulary, Words
+from motet.music.phrase import Found, Vocabulary, Words
 
 Range = tuple[float, float]
 
@@ -155,9 +155,14 @@ def canonical(name: str) -> str | None:
     return _VOCABULARY.meaning(name)
 
 
+def phrases(words: Words, *, skip: Container[int] = ()) -> list[Found[str]]:
+    """Phrases that name a mood, each with its canonical name, negated ones included, without words in ``skip``."""
+    return list(_VOCABULARY.find(words, skip=skip))
+
+
 def find(words: Words, *, skip: Container[int] = ()) -> tuple[str, ...]:
     """Canonical moods that a text names, in order of mention, without negated ones and without words in ``skip``."""
-    return tuple(dict.fromkeys(found.value for found in _VOCABULARY.find(words, skip=skip) if not found.negated))
+    return tuple(dict.fromkeys(found.value for found in phrases(words, skip=skip) if not found.negated))
 
 
 def infer(*, mode: Mode | None, bpm: float, density: float, pitch: float) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ T = TypeVar("T")
 _WORD: Final = re.compile(r"[^\W_]+(?:['’](?:t|s|n)\b)?")
 _LOOSE: Final = re.compile(r"[\s\-‐‑–&'’]*")  # what may stand between the words of one phrase
 _SENTENCE_END: Final = re.compile(r"[.;:!?\n]")
+_NOT_LETTERS: Final = re.compile(r"[\W_]+")
 
 _CUES: Final = frozenset(
     ["no", "without", "not", "never", "non", "lacking", "lacks", "lack", "minus", "excluding", "exclude", "avoid",
@@ -65,6 +66,7 @@ class Words:
         self.text = text
         self._spans = [match.span() for match in _WORD.finditer(text)]
         self.lower = [text[start:end].lower().replace("’", "'") for start, end in self._spans]
+        self.squeezed = [word.replace("'", "") for word in self.lower]
         self.negated = self._negations()
 
     def __len__(self) -> int:
@@ -91,6 +93,12 @@ class Words:
         """Whether the word at or after a character stands under a negation."""
         index = self.index_at(character)
         return index < len(self) and self.negated[index]
+
+    def found(self, value: T, start: int, end: int) -> Found[T]:
+        """The phrase from character ``start`` to before ``end``, which must touch a word, with what it means."""
+        first, last = self.index_at(start), max(self.index_at(start), self.index_at(end - 1))
+        last = min(last, len(self) - 1)
+        return Found(value, first, last, start, end, self.negated[first])
 
     def _negations(self) -> list[bool]:
         marks = [False] * len(self)
@@ -149,29 +157,29 @@ class Vocabulary(Generic[T]):
     """
 
     def __init__(self, meanings: Mapping[str, T], *, plural: bool = False) -> None:
-        self._meanings: dict[str, T] = {}
         self._longest = 1
+        squeezed: dict[str, T] = {}
         for phrase, meaning in meanings.items():
             words = _WORD.findall(phrase.replace("'", " "))
-            self._meanings["".join(words)] = meaning
+            squeezed["".join(words)] = meaning
             self._longest = max(self._longest, len(words))
-        self._plural = plural
+        self._meanings = dict(squeezed)
+        for ending in ("s", "es") if plural else ():
+            for key, meaning in squeezed.items():
+                self._meanings.setdefault(key + ending, meaning)
+        # All beginnings of keys, so that most words of a text are passed over at one look.
+        self._beginnings = frozenset(key[:end] for key in self._meanings for end in range(1, len(key) + 1))
 
     def meaning(self, phrase: str) -> T | None:
         """What one phrase means, None when it is not in the vocabulary."""
-        key = re.sub(r"[\W_]+", "", phrase.lower())
-        for ending in ("", "s", "es") if self._plural else ("",):
-            if key.endswith(ending):
-                value = self._meanings.get(key[: len(key) - len(ending)])
-                if value is not None:
-                    return value
-        return None
+        return self._meanings.get(_NOT_LETTERS.sub("", phrase.lower()))
 
     def find(self, words: Words, *, skip: Container[int] = ()) -> Iterator[Found[T]]:
         """The phrases in a text from left to right, longest first, without the words whose index is in ``skip``."""
         index = 0
-        while index < len(words):
-            found = self._longest_at(words, index, skip)
+        count = len(words)
+        while index < count:
+            found = self._longest_at(words, index, skip) if words.squeezed[index] in self._beginnings else None
             if found is not None:
                 yield found
             index = index + 1 if found is None else found.last + 1
@@ -180,10 +188,12 @@ class Vocabulary(Generic[T]):
         best: Found[T] | None = None
         key = ""
         for last in range(first, min(first + self._longest, len(words))):
-            if last in skip or (last > first and not _LOOSE.fullmatch(words.gap(last - 1))):
+            key += words.squeezed[last]
+            if key not in self._beginnings or last in skip:
                 break
-            key += words.lower[last].replace("'", "")
-            value = self.meaning(key)
+            if last > first and not _LOOSE.fullmatch(words.gap(last - 1)):
+                break
+            value = self._meanings.get(key)
             if value is not None:
                 start, end = words.span(first)[0], words.span(last)[1]
                 best = Found(value, first, last, start, end, words.negated[first] or words.negated[last])

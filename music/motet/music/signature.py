@@ -7,7 +7,7 @@ from typing import Final
 
 from motet.music.key import Key, Mode
 from motet.music.meter import Meter
-from motet.music.phrase import Vocabulary, Words
+from motet.music.phrase import Found, Vocabulary, Words
 
 _STEPS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _ACCIDENTALS: Final = {"#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
@@ -109,59 +109,65 @@ def find_key(words: Words) -> Key | None:
 
     Dorian, Phrygian and Aeolian count as minor, the other church modes as major.
     """
+    return next((found.value for found in key_phrases(words) if not found.negated), None)
+
+
+def key_phrases(words: Words) -> list[Found[Key]]:
+    """All phrases that name a key, see ``find_key``, the one that counts first, negated ones included."""
     text = words.text
-    ranked: list[tuple[int, int, Key]] = []
+    ranked: list[tuple[int, Found[Key]]] = []
+
+    def add(rank: int, match: re.Match[str]) -> None:
+        ranked.append((rank, words.found(_key(match), match.start("step"), match.end())))
+
     for match in _NAMED.finditer(text):
-        if not words.negated_at(match.start()) and not _is_article(text, match) and not _is_chord(text, match):
-            led = _IN_KEY.search(text, 0, match.start()) is not None
-            ranked.append((0 if led else 1, match.start(), _key(match)))
+        if not _is_article(text, match) and not _is_chord(text, match):
+            add(0 if _IN_KEY.search(text, 0, match.start()) else 1, match)
     for match in _BARE.finditer(text):
         goes_on = _LIST_GOES_ON.match(text, match.end()) is not None
         spelled = _NAMED.match(text, match.start("step")) is not None
         sure = "key" in match["lead"].lower() or _ends_there(text, match.end())
-        if sure and not goes_on and not spelled and not words.negated_at(match.start("step")):
-            ranked.append((2, match.start(), _key(match)))
+        if sure and not goes_on and not spelled:
+            add(2, match)
     for match in _LOWER_BARE.finditer(text):
         # "in a" is an article; any other small letter counts where the phrase ends.
         clear = match["sign"] or match["word"] or match["mode"] or (match["step"] != "a" and match["step"] != "b")
         spelled = _NAMED.match(text, match.start("step")) is not None
-        if clear and not spelled and _ends_there(text, match.end()) and not words.negated_at(match.start("step")):
-            ranked.append((2, match.start(), _key(match)))
-    ranked += [
-        (3, match.start(), _key(match))
-        for match in _SHORT.finditer(text)
-        if _stands_alone(text, match) and not words.negated_at(match.start())
-    ]
-    return min(ranked)[2] if ranked else None
+        if clear and not spelled and _ends_there(text, match.end()):
+            add(2, match)
+    for match in _SHORT.finditer(text):
+        if _stands_alone(text, match):
+            add(3, match)
+    return [found for _, found in sorted(ranked, key=lambda item: (item[0], item[1].start))]
 
 
 def find_meter(words: Words) -> Meter | None:
     """The time signature that a text states: "6/8", "six-eight time", "common time", "waltz time"."""
+    return next((found.value for found in meter_phrases(words) if not found.negated), None)
+
+
+def meter_phrases(words: Words) -> list[Found[Meter]]:
+    """All phrases that state a time signature, see ``find_meter``, the surest first, negated ones included."""
     text = words.text
-    unsure: Meter | None = None
+    sure: list[Found[Meter]] = []
+    unsure: list[Found[Meter]] = []
     for match in _FRACTION.finditer(text):
         numerator, denominator = int(match[1]), int(match[2])
-        if words.negated_at(match.start()) or _NOTE_VALUE.match(text, match.end()):
+        if _NOTE_VALUE.match(text, match.end()):
             continue
         if not 1 <= numerator <= 64 or denominator not in (1, 2, 4, 8, 16, 32):
             continue
         named = _METER_WORD.match(text, match.end()) or re.search(
             r"(?:signature|meter|metre|time)\W+(?:of\s+|is\s+|in\s+)?$", text[: match.start()], re.IGNORECASE
         )
-        if named:
-            return Meter(numerator, denominator)
-        if unsure is None and numerator >= 2 and denominator >= 2:
-            unsure = Meter(numerator, denominator)
-    spoken = _SPOKEN.search(text)
-    if spoken is not None and not words.negated_at(spoken.start()):
-        top, bottom = (int(part) if part.isdigit() else _COUNTS[part.lower()] for part in spoken.groups())
-        return Meter(top, bottom)
-    bare = _SPOKEN_ALONE.search(text)
-    if bare is not None and not words.negated_at(bare.start()):
-        top, bottom = (_COUNTS[part.lower()] for part in bare.groups() if part)
-        return Meter(top, bottom)
-    name = next((found.value for found in _NAMES.find(words) if not found.negated), None)
-    return name or unsure
+        if named or (numerator >= 2 and denominator >= 2):
+            group = sure if named else unsure
+            group.append(words.found(Meter(numerator, denominator), match.start(), match.end()))
+    for pattern in (_SPOKEN, _SPOKEN_ALONE):
+        for match in pattern.finditer(text):
+            top, bottom = (int(part) if part.isdigit() else _COUNTS[part.lower()] for part in match.groups() if part)
+            sure.append(words.found(Meter(top, bottom), match.start(), match.end()))
+    return [*sure, *_NAMES.find(words), *unsure]
 
 
 def meter_of_form(genres: tuple[str, ...]) -> Meter | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Final
 
 from motet.music.number import NUMBER, value
@@ -79,20 +79,26 @@ def find_bpm(words: Words) -> float | None:
 
     The midpoint of a range; a metronome mark for another note value is converted.
     """
+    return next((found.value for found in bpm_phrases(words) if not found.negated), None)
+
+
+def bpm_phrases(words: Words) -> Iterator[Found[float]]:
+    """All phrases that state a number of quarter notes a minute, the surest kind first, negated ones included."""
+
+    def found(match: re.Match[str], bpm: float) -> Iterator[Found[float]]:
+        if bpm > 0:
+            yield words.found(min(max(bpm, MIN_BPM), MAX_BPM), match.start(), match.end())
+
     for match in _BPM.finditer(words.text):
-        if not words.negated_at(match.start()):
-            low, high = value(match[1]), value(match[2] or match[1])
-            # "two beats and 120 bpm" is no range: ends that far apart are two numbers.
-            return _held((low + high) / 2 if low <= high <= 2 * low else high)
-    mark = _MARK.search(words.text)
-    if mark is not None:
-        quarters = {"𝅗": 2.0, "h": 2.0, "♪": 0.5, "e": 0.5}.get(mark[1][0].lower(), 1.0)
-        return _held(float(mark[3]) * quarters * (1.5 if mark[2] else 1.0))
+        low, high = value(match[1]), value(match[2] or match[1])
+        # "two beats and 120 bpm" is no range: ends that far apart are two numbers.
+        yield from found(match, (low + high) / 2 if low <= high <= 2 * low else high)
+    for match in _MARK.finditer(words.text):
+        quarters = {"𝅗": 2.0, "h": 2.0, "♪": 0.5, "e": 0.5}.get(match[1][0].lower(), 1.0)
+        yield from found(match, float(match[3]) * quarters * (1.5 if match[2] else 1.0))
     for pattern in (_AFTER, _AT):
         for match in pattern.finditer(words.text):
-            if not words.negated_at(match.start()):
-                return _held(float(match[1]))
-    return None
+            yield from found(match, float(match[1]))
 
 
 def find_word(words: Words, *, skip: Container[int] = ()) -> str | None:
@@ -100,21 +106,22 @@ def find_word(words: Words, *, skip: Container[int] = ()) -> str | None:
 
     An Italian term comes before a plain word; a plain word beside "tempo" or "pace" before one elsewhere.
     """
+    return next((found.value for found in word_phrases(words, skip=skip) if not found.negated), None)
+
+
+def word_phrases(words: Words, *, skip: Container[int] = ()) -> list[Found[str]]:
+    """All phrases that name a tempo, see ``find_word``, the one that counts first, negated ones included."""
     candidates = [(0, found) for found in _ITALIAN.find(words)]
     candidates += [(2, found) for found in _WORDS.find(words, skip=skip)]
-    ranked: list[tuple[int, int, str]] = []
+    ranked: list[tuple[int, Found[str]]] = []
     for rank, found in candidates:
-        if found.negated:
-            continue
         near = _beside_tempo(words, found)
         if near or words.at(found.first) not in _AMBIGUOUS:
-            ranked.append((rank - 1 if rank == 2 and near else rank, found.first, found.value))
-    if ranked:
-        return min(ranked)[2]
+            ranked.append((rank - 1 if rank == 2 and near else rank, found))
     for index, word in enumerate(words.lower):
-        if word in _BESIDE_TEMPO and words.at(index + 1) in _NEAR and not words.negated[index]:
-            return _BESIDE_TEMPO[word]
-    return None
+        if word in _BESIDE_TEMPO and words.at(index + 1) in _NEAR:
+            ranked.append((3, words.found(_BESIDE_TEMPO[word], *words.span(index))))
+    return [found for _, found in sorted(ranked, key=lambda item: (item[0], item[1].first))]
 
 
 def word_of(bpm: float) -> str:
@@ -123,10 +130,6 @@ def word_of(bpm: float) -> str:
         if bpm < below:
             return word
     return "very fast"
-
-
-def _held(bpm: float) -> float | None:
-    return min(max(bpm, MIN_BPM), MAX_BPM) if bpm > 0 else None
 
 
 def _beside_tempo(words: Words, found: Found[str]) -> bool:
