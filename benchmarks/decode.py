@@ -136,9 +136,9 @@ def of_engine(
     packed: PackedNetwork, network: MotetForConditionalGeneration, rows: int, tokens: int
 ) -> Callable[[], object]:
     """Ours, greedy, from empty slots."""
-    engine = Engine(packed, EngineConfig(slots=rows, tokens=tokens))
+    engine = Engine(packed, EngineConfig(tokens=tokens))
     memory = caption_memory(network, 1)
-    place = engine.remember(memory.keys[:, 0], memory.values[:, 0])
+    place = engine.remember(memory)
 
     def run() -> object:
         slots = np.array([engine.join(place) for _ in range(rows)])
@@ -157,8 +157,8 @@ def check(network: MotetForConditionalGeneration, packed: PackedNetwork, tokens:
     ids = torch.from_numpy(np.random.default_rng(0).integers(3, network.config.vocab_size, (1, tokens)))
     memory = caption_memory(network, 1)
     model = StaticDecoder(network, memory)
-    engine = Engine(packed, EngineConfig(slots=1, tokens=tokens))
-    slot = engine.join(engine.remember(memory.keys[:, 0], memory.values[:, 0]))
+    engine = Engine(packed, EngineConfig(tokens=tokens))
+    slot = engine.join(engine.remember(memory))
     cache = StaticCache(config=model.config, max_cache_len=tokens)
     with torch.inference_mode():
         theirs = torch.cat([model(ids[:, at : at + 1], cache, torch.tensor([at])).logits[:, 0] for at in range(tokens)])
@@ -172,8 +172,8 @@ def error(
     """Mean and largest difference of the log-probabilities above -8, over music of the model's own."""
     memory = caption_memory(network, 1)
     rng = np.random.default_rng(0)
-    engines = [Engine(one, EngineConfig(slots=1, tokens=tokens)) for one in (exact, packed)]
-    slots = [one.join(one.remember(memory.keys[:, 0], memory.values[:, 0])) for one in engines]
+    engines = [Engine(one, EngineConfig(tokens=tokens)) for one in (exact, packed)]
+    slots = [one.join(one.remember(memory)) for one in engines]
     token, differences = 1, []
     for _ in range(tokens):
         both = []

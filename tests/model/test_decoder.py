@@ -150,7 +150,7 @@ def test_draws_are_uniform_and_independent_of_the_batch() -> None:
 
 def test_nucleus_keeps_the_head_only() -> None:
     batch = opened(0, rows=1, top_p=0.5)
-    batch._bent = np.log(np.array([[0.4, 0.3, 0.2, 0.1]], np.float32))
+    batch._bent = [np.log(np.array([0.4, 0.3, 0.2, 0.1], np.float32))]
     seen = set()
     for step in range(200):
         batch._lengths[:] = step
@@ -161,7 +161,7 @@ def test_nucleus_keeps_the_head_only() -> None:
 def test_guidance_of_one_is_the_model_and_more_moves_away_from_no_words() -> None:
     plain, guided = opened(3), opened(3, guidance=3.0)
     for batch in (plain, guided):
-        batch._refresh(np.arange(3))
+        batch._feed(np.arange(3))
     worded, moved = plain._worded, guided._bent
     np.testing.assert_array_equal(worded, plain._bent)
     np.testing.assert_array_equal(worded, guided._worded)
@@ -176,12 +176,12 @@ def test_guided_rows_branch_with_their_companions() -> None:
     batch = opened(5, guidance=2.0)
     batch.advance(1)
     batch.select(np.array([2, 1, 2]), np.array([9, 1, 2]))
-    batch.advance(3)
+    batch.advance(2)
     undisturbed = opened(5, guidance=2.0)
-    undisturbed.advance(4)
+    undisturbed.advance(3)
     assert batch.tokens(2).tolist() == undisturbed.tokens(2).tolist()
-    batch._refresh(np.flatnonzero(~batch._known))
-    again = batch._bent  # what the rows would have gone on with
+    again = batch._bent  # what the rows would go on with
+    assert not batch.finished.any()
     for row in range(3):
         caption = (ASKED, PLAIN, ASKED)[row]
         text, mask = decoder().text.encode([caption])
@@ -192,6 +192,34 @@ def test_guided_rows_branch_with_their_companions() -> None:
                 for kept in (mask, torch.zeros_like(mask))
             )
         np.testing.assert_allclose(again[row], none + 2.0 * (one - none), atol=1e-3)
+
+
+def fed_afresh(batch: Batch, row: int, prompt: Prompt, seed: int, stream: int) -> Batch:
+    """A fresh row under ``prompt`` that is given the tokens of a paused row, and pauses there."""
+    fresh = decoder().open([prompt], seed=seed, max_tokens=300, streams=np.array([stream]))
+    tokens = batch.tokens(row)
+    for token in tokens:
+        fresh._parse.accept(np.array([0]), np.array([token], np.int64))
+    fresh._tokens[0, 1 : len(tokens) + 1] = tokens
+    fresh._lengths[0] = len(tokens)
+    fresh._owes_bar[0] = True
+    return fresh
+
+
+def test_a_row_under_another_prompt_goes_on_as_a_fresh_one_that_is_fed_its_tokens() -> None:
+    batch = opened(8)
+    batch.advance(2)
+    free = Prompt("something else, loud", Controls(bars=4, temperature=0.7, top_p=0.9))
+    paused = [row for row in range(3) if not batch.finished[row]]
+    fresh = [fed_afresh(batch, row, free, 8, 50 + row) for row in paused]
+    written = [len(batch.tokens(row)) for row in paused]
+    batch.select(np.array(paused), 50 + np.array(paused), [free] * len(paused))
+    assert batch.prefilled == sum(written)
+    batch.advance(2)
+    for row, one in enumerate(fresh):
+        one.advance(2)
+        assert batch.tokens(row).tolist() == one.tokens(0).tolist()
+        assert len(batch.tokens(row)) > written[row]
 
 
 def test_bad_batches_are_named() -> None:

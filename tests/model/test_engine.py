@@ -20,7 +20,8 @@ from motet.music.error import InvalidInputError
 from tests.tiny import tiny_network
 
 CAPTIONS = 3
-BOUND = EngineConfig(slots=8, tokens=200)
+BOUND = EngineConfig(tokens=200)
+SLOTS = 8
 
 
 @lru_cache
@@ -44,10 +45,7 @@ def texts() -> tuple[torch.Tensor, torch.Tensor]:
 @torch.inference_mode()
 def remembered(engine: Engine, caption: int) -> EngineMemory:
     text, mask = texts()
-    length = max(1, int(mask[caption].sum()))
-    memory = network().remember(text[caption, None, :length], mask[caption, None, :length])
-    size = 1 + int(mask[caption].sum())
-    return engine.remember(memory.keys[:, 0, :, :size], memory.values[:, 0, :, :size])
+    return engine.remember(network().remember(text[caption, None], mask[caption, None]))
 
 
 @torch.inference_mode()
@@ -88,7 +86,7 @@ def test_a_prefix_in_one_pass_equals_its_tokens_one_by_one_to_the_last_bit() -> 
 @pytest.mark.parametrize("precision", [one for one in get_args(Precision) if one != "int8" or QUADRUPLES])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_row_does_not_depend_on_its_company_to_the_last_bit(precision: Precision, threads: int) -> None:
-    together = Engine(packed(precision), EngineConfig(slots=8, tokens=200, threads=threads))
+    together = Engine(packed(precision), EngineConfig(tokens=200, threads=threads))
     alone = Engine(packed(precision), BOUND)
     captions = [0, 1, 2, 0, 1, 2, 0]
     slots = np.array([together.join(remembered(together, caption)) for caption in captions])
@@ -126,12 +124,12 @@ def test_weights_that_are_bfloat16_already_lose_nothing_in_16_bits() -> None:
     with torch.inference_mode():
         memory = half.remember(text[:1, :3], mask[:1, :3])
         expected = half(torch.from_numpy(tokens)[None], text[:1, :3], mask[:1, :3])[0].numpy()
-    slot = engine.join(engine.remember(memory.keys[:, 0], memory.values[:, 0]))
+    slot = engine.join(engine.remember(memory))
     np.testing.assert_allclose(engine.prefill(slot, tokens, every=True), expected, atol=1e-4)
 
 
 class Sessions(RuleBasedStateMachine):
-    """Slots join, grow, branch, copy and leave in any order; each keeps its own past."""
+    """Slots join, grow, branch and leave in any order; each keeps its own past."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +147,7 @@ class Sessions(RuleBasedStateMachine):
         caption, tokens = self.past[slot]
         np.testing.assert_allclose(logits, taught(caption, np.array(tokens))[-1], atol=1e-4)
 
-    @precondition(lambda self: len(self.past) < BOUND.slots)
+    @precondition(lambda self: len(self.past) < SLOTS)
     @rule(caption=st.integers(0, CAPTIONS - 1))
     def join(self, caption: int) -> None:
         self.past[self.engine.join(self.memories[caption])] = (caption, [])
@@ -174,20 +172,12 @@ class Sessions(RuleBasedStateMachine):
                 self.past[slots[row]][1].append(int(tokens[row]))
                 self.check(slots[row], logits)
 
-    @precondition(lambda self: 0 < len(self.past) < BOUND.slots)
+    @precondition(lambda self: 0 < len(self.past) < SLOTS)
     @rule(data=st.data())
     def branch(self, data: st.DataObject) -> None:
         slot = data.draw(st.sampled_from(sorted(self.past)))
         caption, tokens = self.past[slot]
         self.past[self.engine.branch(slot)] = (caption, list(tokens))
-
-    @precondition(lambda self: self.past)
-    @rule(data=st.data())
-    def copy(self, data: st.DataObject) -> None:
-        slots = sorted(self.past)
-        parents = data.draw(st.lists(st.sampled_from(slots), min_size=len(slots), max_size=len(slots)))
-        self.engine.copy(np.array(parents), np.array(slots))
-        self.past = {slot: (self.past[p][0], list(self.past[p][1])) for slot, p in zip(slots, parents, strict=True)}
 
     @precondition(lambda self: self.past)
     @rule(data=st.data())
@@ -235,20 +225,15 @@ def test_a_memory_lives_as_long_as_somebody_attends_to_it() -> None:
 
 
 def test_bounds_hold() -> None:
-    engine = Engine(packed(), EngineConfig(slots=1, tokens=3))
-    memory = remembered(engine, 0)
-    slot = engine.join(memory)
-    with pytest.raises(InvalidInputError):
-        engine.join(memory)
-    with pytest.raises(InvalidInputError):
-        engine.branch(slot)
+    engine = Engine(packed(), EngineConfig(tokens=3))
+    slot = engine.join(remembered(engine, 0))
     engine.prefill(slot, some_tokens(3))
     with pytest.raises(InvalidInputError):
         engine.step(np.array([slot]), np.array([1]))
     with pytest.raises(InvalidInputError):
-        Engine(packed(), EngineConfig(slots=1, tokens=100_000))
+        Engine(packed(), EngineConfig(tokens=100_000))
     with pytest.raises(InvalidInputError):
-        EngineConfig(slots=0, tokens=3)
+        EngineConfig(tokens=0)
 
 
 @pytest.mark.parametrize("precision", [one for one in get_args(Precision) if one != "int8" or QUADRUPLES])

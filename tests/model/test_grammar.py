@@ -14,10 +14,10 @@ def test_every_encoded_score_is_allowed(seed: int) -> None:
     tokenizer = tiny_tokenizer()
     parse = Parse(Grammar(tokenizer), 1)
     for token in [*tokenizer.encode(random_score(200 + seed)), tokenizer.end_id]:
-        assert parse.allowed(np.array([True]))[0, token], tokenizer.expansion(token)
+        assert parse.allowed(np.arange(1), np.array([True]))[0, token], tokenizer.expansion(token)
         parse.accept(np.array([0]), np.array([token]))
     assert parse.state[0] == State.END
-    assert not parse.allowed(np.array([True])).any()
+    assert not parse.allowed(np.arange(1), np.array([True])).any()
 
 
 @settings(max_examples=40, deadline=None)
@@ -30,7 +30,7 @@ def test_random_walks_decode_to_what_they_say(seed: int, length: int) -> None:
     tokens: list[int] = []
     complete = 0
     for _ in range(length):
-        choices = np.flatnonzero(parse.allowed(np.array([False]))[0])
+        choices = np.flatnonzero(parse.allowed(np.arange(1), np.array([False]))[0])
         token = int(rng.choice(choices))
         parse.accept(np.array([0]), np.array([token]))
         tokens.append(token)
@@ -51,7 +51,7 @@ def test_the_end_waits_for_permission() -> None:
     parse = Parse(Grammar(tokenizer), 2)
     for token in tokenizer.encode(random_score(1)):
         parse.accept(np.array([0, 1]), np.array([token, token]))
-    allowed = parse.allowed(np.array([True, False]))
+    allowed = parse.allowed(np.arange(2), np.array([True, False]))
     assert allowed[0, tokenizer.end_id]
     assert not allowed[1, tokenizer.end_id]
     assert parse.bars[0] == 4
@@ -65,7 +65,7 @@ def test_notes_at_a_position_ascend_and_none_comes_twice(seed: int) -> None:
     rng = np.random.default_rng(seed)
     last = voice = (-2, -1)
     for _ in range(150):
-        token = int(rng.choice(np.flatnonzero(parse.allowed(np.array([False]))[0])))
+        token = int(rng.choice(np.flatnonzero(parse.allowed(np.arange(1), np.array([False]))[0])))
         parse.accept(np.array([0]), np.array([token]))
         for name in tokenizer.expansion(token):
             kind, _, value = name.partition("_")

@@ -78,44 +78,56 @@ class Constraints:
         self._settled: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # rows whose header is complete
 
     def select(self, parents: NDArray[np.intp]) -> None:
-        """Row i takes over the constraints of row ``parents[i]``."""
+        """Row i takes over the constraints of row ``parents[i]``; there may be more or fewer rows than before."""
         for name in _PER_ROW:
             setattr(self, name, getattr(self, name)[parents].copy())
         self._open = [self._open[parent] for parent in parents]
         self._sounding = [self._sounding[parent] for parent in parents]
 
-    def mask(self, parse: Parse) -> NDArray[np.bool_]:
-        """Mask [B, V] of tokens that every control leaves open to the rows where they stand."""
+    def replace(self, row: int, other: Constraints) -> None:
+        """A row takes over the constraints of another's only row."""
+        for name in _PER_ROW:
+            getattr(self, name)[row] = getattr(other, name)[0]
+        self._open[row], self._sounding[row] = other._open[0], other._sounding[0]
+
+    @property
+    def rest(self) -> NDArray[np.int32]:
+        """[B] whole bars that a required player may rest."""
+        return np.minimum(REST_BARS, self.bars - 1)
+
+    def mask(self, rows: NDArray[np.intp], parse: Parse) -> NDArray[np.bool_]:
+        """Mask [n, V] of tokens that every control leaves open to ``rows`` where they stand."""
         grammar = self._grammar
-        headed = parse.in_header
-        for row in np.flatnonzero(~headed & ~self._settled).tolist():
+        headed = parse.in_header[rows]
+        for row in rows[~headed & ~self._settled[rows]].tolist():
             self._settle(row, parse)
-        mask = self._compliant & self._playable
-        for row in np.flatnonzero(headed).tolist():
-            mask[row] &= self._header(row, parse)
-        rest = np.minimum(REST_BARS, self.bars - 1)[:, None]
-        rested = np.where(self._required & ~headed[:, None], parse.bars[:, None] - parse.heard, -1)
+        mask = self._compliant[rows] & self._playable[rows]
+        bars, rest = parse.bars[rows], self.rest[rows, None]
+        rested = np.where(self._required[rows] & ~headed[:, None], bars[:, None] - parse.heard[rows], -1)
         waiting = rested > rest
-        for row, cells in enumerate(self._open):
-            if cells is not None and not headed[row]:
-                here, after = _cell(cells, parse.bars[row] - 1), _cell(cells, parse.bars[row])
-                mask[row] &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
+        for line, row in enumerate(rows.tolist()):
+            cells = self._open[row]
+            if headed[line]:
+                mask[line] &= self._header(row, parse)
+            elif cells is not None:
+                here, after = _cell(cells, bars[line] - 1), _cell(cells, bars[line])
+                mask[line] &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
                 # Where nobody may be written, no position may wait for a note.
                 waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
-                mask[row] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
-                waiting[row] &= here
-                if parse.state[row] in (State.TEMPO, State.METER) and self._sounding[row][parse.bars[row] - 1]:
-                    mask[row] &= ~grammar.starts_bar
-                    mask[row, grammar.end_id] = False
+                mask[line] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
+                waiting[line] &= here
+                if parse.state[row] in (State.TEMPO, State.METER) and self._sounding[row][bars[line] - 1]:
+                    mask[line] &= ~grammar.starts_bar
+                    mask[line, grammar.end_id] = False
         # Notes at a position ascend: whoever is due comes in one by one, from the lowest, with a whole bar to do so.
-        for row in np.flatnonzero((rested >= rest).any(axis=1)).tolist():
-            mask[row] &= ~grammar.starts_bar | grammar.silent
-        for row in np.flatnonzero(waiting.any(axis=1)).tolist():
-            due = _VOICES[waiting[row][_VOICES]][0]
-            mask[row] &= grammar.silent | (grammar.programs[:, due] & grammar.solo)
-            if parse.bars[row] >= self.bars[row]:
-                mask[row] &= ~grammar.starts_bar
-                mask[row, grammar.end_id] = False
+        for line in np.flatnonzero((rested >= rest).any(axis=1)).tolist():
+            mask[line] &= ~grammar.starts_bar | grammar.silent
+        for line in np.flatnonzero(waiting.any(axis=1)).tolist():
+            due = _VOICES[waiting[line][_VOICES]][0]
+            mask[line] &= grammar.silent | (grammar.programs[:, due] & grammar.solo)
+            if bars[line] >= self.bars[rows[line]]:
+                mask[line] &= ~grammar.starts_bar
+                mask[line, grammar.end_id] = False
         return mask
 
     def _settle(self, row: int, parse: Parse) -> None:
@@ -153,6 +165,26 @@ def _ascending(
     if len(due):
         mask &= stated <= due[0]
     return len(due) > 0, (stated < 0) | mask
+
+
+def still_open(controls: Controls, parse: Parse, row: int) -> Controls:
+    """What controls can still ask of a row: its meter and the players of its header stand."""
+    if parse.in_header[row]:
+        return controls
+    players = parse.players[row].copy()
+    if controls.seed is not None and not controls.seed.continues:
+        players &= controls.seed.open(controls.seed.length_bars).any(axis=0)
+    allowed = (
+        np.flatnonzero(players)
+        if controls.allowed is None
+        else np.intersect1d(np.flatnonzero(players), controls.allowed)
+    )
+    return replace(
+        controls,
+        meter=None if parse.meter[row] >= 0 else controls.meter,
+        required=tuple(player for player in controls.required if player in allowed),
+        allowed=tuple(allowed.tolist()) or None,
+    )
 
 
 def _losing(seed: Seed) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,20 +11,23 @@ import torch
 from numpy.typing import NDArray
 
 from motet.model.checkpoint import Checkpoint
-from motet.model.constraint import Constraints
+from motet.model.constraint import Constraints, still_open
 from motet.model.controls import Controls
-from motet.model.engine import PackedNetwork
+from motet.model.engine import Engine, EngineConfig, PackedNetwork
 from motet.model.grammar import COMPLETE, Grammar, Parse, State
 from motet.model.kernels import log_softmax
 from motet.model.matrix import Precision
 from motet.model.network import Memory, MotetForConditionalGeneration
-from motet.model.past import EnginePast, NetworkPast, Past
+from motet.model.past import NetworkPast
+from motet.model.pool import Pool
 from motet.model.prefix import Prefix
 from motet.model.sampling.kernels import draw
 from motet.model.splitmix import uniforms
 from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
+
+_NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,14 @@ class Prompt:
 class Decoder:
     """Opens batches of rows on one checkpoint.
 
+    Its batches share one pool: those that grow at the same time, each in a thread of its own, go through the network
+    together. What a row becomes does not depend on that.
+
     Args:
         checkpoint: the model.
         text: the sentence encoder, for a model that was trained with one and does not bring its own.
         precision: of the arithmetic (``motet.model.matrix``), for models of our own; "float32" is exact.
-        threads: that share a step of a batch.
+        threads: that share a step of the pool.
     """
 
     def __init__(
@@ -53,28 +60,23 @@ class Decoder:
         threads: int = 1,
     ) -> None:
         self.checkpoint = checkpoint
-        self._threads = threads
-        network = checkpoint.network
-        self._packed = PackedNetwork(network, precision) if isinstance(network, MotetForConditionalGeneration) else None
         self.text = checkpoint.captions or text or TextEncoder.load()
         self.grammar = Grammar(checkpoint.tokenizer)
+        network = checkpoint.network
+        if isinstance(network, MotetForConditionalGeneration):
+            packed = PackedNetwork(network, precision)
+            config = EngineConfig(tokens=network.config.max_tokens, threads=threads)
+            self.pool = Pool(Engine(packed, config), self.remember)
+        else:
+            self.pool = Pool(NetworkPast(network), self.remember)
 
     @torch.inference_mode()
-    def remember(self, captions: Sequence[str], worded: NDArray[np.bool_]) -> Memory:
-        """The memory of each caption; where ``worded`` [B] is false, that of no words at all."""
+    def remember(self, caption: str, worded: bool) -> Memory:
+        """The memory of a caption, of one row; unless ``worded``, that of no words at all."""
         if self.checkpoint.captions is not None:  # there is nothing in such a model for no words but an empty caption
-            spoken = [caption if said else "" for caption, said in zip(captions, worded, strict=True)]
-            return self.checkpoint.network.remember(*self.text.encode(spoken))
-        states, mask = self.text.encode(captions)
-        return self.checkpoint.network.remember(states, mask & torch.from_numpy(worded)[:, None])
-
-    def begin(self, captions: Sequence[str], worded: NDArray[np.bool_], tokens: int) -> Past:
-        """Empty rows of at most so many tokens, with the memory of each caption (``remember``)."""
-        memory = self.remember(captions, worded)
-        if self._packed is None:
-            return NetworkPast(self.checkpoint.network, memory, tokens)
-        same = [(caption, bool(said)) for caption, said in zip(captions, worded, strict=True)]
-        return EnginePast(self._packed, memory, same, tokens, self._threads)
+            return self.checkpoint.network.remember(*self.text.encode([caption if worded else ""]))
+        states, mask = self.text.encode([caption])
+        return self.checkpoint.network.remember(states, mask & worded)
 
     def open(
         self,
@@ -106,8 +108,22 @@ class Decoder:
         return Batch(self, prompts, seed=seed, capacity=capacity, streams=streams)
 
 
+_PER_ROW = (
+    "_temperature",
+    "_top_p",
+    "_guidance",
+    "_tokens",
+    "_lengths",
+    "_fed",
+    "_log_probability",
+    "_pending",
+    "_owes_bar",
+    "_finished",
+)
+
+
 class Batch:
-    """B rows on a shared cache; made by ``Decoder.open``.
+    """B rows in the slots of a pool; made by ``Decoder.open``, for one thread at a time.
 
     A row pauses where its next token would begin a bar beyond the target of ``advance``, and keeps that token, so
     pausing changes nothing. A copy with a stream of its own draws again, among the tokens that begin a bar: the
@@ -118,10 +134,13 @@ class Batch:
         self, decoder: Decoder, prompts: Sequence[Prompt], *, seed: int, capacity: int, streams: NDArray[np.int64]
     ) -> None:
         self._decoder = decoder
+        self._pool = decoder.pool
         self._prompts = list(prompts)
         self._seed = seed
         self._capacity = capacity
         self._streams = streams.astype(np.int64).copy()
+        self._decoded = 0
+        self._prefilled = 0
         rows = len(prompts)
         controls = [prompt.controls for prompt in prompts]
         self._temperature = np.array([one.temperature for one in controls])
@@ -135,21 +154,24 @@ class Batch:
         self._tokens: NDArray[np.int32] = np.zeros((rows, capacity + 1), np.int32)
         self._tokens[:, 0] = decoder.checkpoint.tokenizer.begin_id
         self._lengths: NDArray[np.int64] = np.zeros(rows, np.int64)  # tokens after begin
+        self._fed: NDArray[np.int64] = np.zeros(rows, np.int64)  # tokens, with begin, that the network has seen
         self._log_probability: NDArray[np.float64] = np.zeros(rows)
         self._pending: NDArray[np.int64] = np.full(rows, -1, np.int64)  # the token that a paused row goes on with
         self._owes_bar: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # the next token begins a bar
         self._finished: NDArray[np.bool_] = np.zeros(rows, np.bool_)
-        # Guided rows have a companion without words behind the B rows; its past is all that differs.
-        self._guided = np.flatnonzero(self._guidance != 1.0)
-        everybody = np.concatenate((np.arange(rows), self._guided))
-        worded = np.arange(len(everybody)) < rows
-        self._past = decoder.begin([prompts[row].caption for row in everybody], worded, capacity + 1)
-        size = len(decoder.checkpoint.tokenizer)
-        self._worded: NDArray[np.float32] = np.zeros((rows, size), np.float32)  # log-probabilities under the words,
-        self._bent: NDArray[np.float32] = np.zeros((rows, size), np.float32)  # and as guidance bends them
-        self._known: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # whether both follow the newest token
+        # What follows the newest token of a row to which all is fed: log-probabilities [V] under the words, and as
+        # guidance bends them. Never written to, so that copies share them.
+        self._worded = [_NOTHING] * rows
+        self._bent = [_NOTHING] * rows
         for row, prefix in enumerate(self._prefixes):
             self._begin(row, prefix)
+        # A row's slots: one, and one without words behind it where the row is guided. A finished row has none.
+        self._slots: list[tuple[int, ...]] = []
+        self._held: set[int] = set()
+        self._closing = weakref.finalize(self, self._pool.leave, self._held)
+        self._closing.atexit = False
+        for prompt in prompts:
+            self._slots.append(self._join(prompt))
 
     def _begin(self, row: int, prefix: Prefix) -> None:
         """Puts a row where the seed music ends."""
@@ -165,9 +187,23 @@ class Batch:
             self._parse.state[row] = State.WRITE
         else:
             self._owes_bar[row] = True
-        fed = self._tokens[row, : len(tokens)].astype(np.int64)
-        for place in (row, *(len(self._prompts) + np.flatnonzero(self._guided == row))):
-            self._past.prefill(int(place), fed)
+
+    def _join(self, prompt: Prompt) -> tuple[int, ...]:
+        """Empty slots for a row."""
+        slots = [self._pool.join(prompt.caption, True)]
+        self._held.update(slots)
+        if prompt.controls.guidance != 1.0:
+            slots.append(self._pool.join(prompt.caption, False))
+            self._held.update(slots)
+        return tuple(slots)
+
+    def _leave(self, slots: Sequence[int]) -> None:
+        self._held.difference_update(slots)
+        self._pool.leave(slots)
+
+    def close(self) -> None:
+        """Gives the slots back, as does the garbage collector; what was written can still be read."""
+        self._closing()
 
     @property
     def size(self) -> int:
@@ -185,12 +221,25 @@ class Batch:
         return np.asarray(self._lengths - [len(prefix.tokens) for prefix in self._prefixes])
 
     @property
+    def decoded(self) -> int:
+        """Tokens sampled so far, those of rows that are no more included."""
+        return self._decoded
+
+    @property
+    def prefilled(self) -> int:
+        """Tokens to be fed once more because their row goes on under another prompt."""
+        return self._prefilled
+
+    @property
     def bars_done(self) -> NDArray[np.int64]:
         """[B] bars begun by each row, those of the seed music before it included."""
         return np.asarray(self._parse.bars + np.array([prefix.first_bar for prefix in self._prefixes], np.int64))
 
     def log_probability(self, row: int) -> float:
-        """Sum of the log-probabilities of the row's sampled tokens under the model with its words, in nats."""
+        """Sum of the log-probabilities of the row's sampled tokens under the model, in nats.
+
+        Each counts under the words that it was sampled with.
+        """
         return float(self._log_probability[row])
 
     def tokens(self, row: int) -> NDArray[np.int32]:
@@ -230,46 +279,84 @@ class Batch:
                 end = index + 1
         return np.concatenate((header, sampled[:end]))
 
-    def advance(self, bars: int, cancelled: Callable[[], bool] = lambda: False) -> int:
-        """Lets every unfinished row grow by ``bars`` bars, or to its end; returns the number of tokens sampled.
+    def advance(
+        self,
+        bars: int,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        rows: NDArray[np.bool_] | None = None,
+        on_pause: Callable[[list[int]], None] | None = None,
+    ) -> int:
+        """Lets unfinished rows grow by ``bars`` bars, or to their end; returns the number of tokens sampled.
 
         Stops between tokens as soon as ``cancelled()`` is true; what was sampled stays.
+
+        Args:
+            bars: at least 1.
+            cancelled: asked again and again.
+            rows: [B] which rows grow; all if None.
+            on_pause: told, between two tokens, the rows that have just reached their target or their end; they can be
+                read there. No other batch waits for it.
         """
+        self._check_open()
         if bars < 1:
             raise InvalidInputError.of("bars", "must be at least 1", bars)
+        if rows is not None and rows.shape != (self.size,):
+            raise InvalidInputError.of("rows", f"must be {self.size} flags", rows)
+        active = ~self._finished if rows is None else rows & ~self._finished
         target = np.minimum(self._parse.bars + bars, self._constraints.bars)
-        active = ~self._finished
-        before = int(self._lengths.sum())
-        while active.any() and not cancelled():
-            self._step(active, target)
-        return int(self._lengths.sum()) - before
+        before = self._decoded
+        if not self._catch_up(np.flatnonzero(active), cancelled):
+            return 0
+        with self._pool.decoding():
+            while active.any() and not cancelled():
+                paused = self._step(active, target)
+                if on_pause is not None and len(paused):
+                    with self._pool.away():
+                        on_pause(paused.tolist())
+        return self._decoded - before
 
-    def _refresh(self, rows: NDArray[np.intp]) -> None:
+    def _catch_up(self, rows: NDArray[np.intp], cancelled: Callable[[], bool]) -> bool:
+        """Feeds all but the newest tokens of ``rows``; whether it came to that."""
+        for row in rows[self._fed[rows] < self._lengths[rows]].tolist():
+            while self._fed[row] < self._lengths[row]:
+                if cancelled():
+                    return False
+                piece = self._tokens[row, self._fed[row] : self._lengths[row]][: self._pool.piece].astype(np.int64)
+                for slot in self._slots[row]:
+                    self._pool.prefill(slot, piece)
+                self._fed[row] += len(piece)
+        return True
+
+    def _feed(self, rows: NDArray[np.intp]) -> None:
         """Feeds the newest tokens of ``rows`` and keeps the log-probabilities that follow."""
-        if not len(rows):
-            return
-        guided = np.flatnonzero(np.isin(self._guided, rows)) if len(self._guided) else self._guided
-        owners = np.concatenate((rows, self._guided[guided]))
-        newest = self._tokens[owners, self._lengths[owners]].astype(np.int64)
-        log_probabilities = self._past.step(np.concatenate((rows, self.size + guided)), newest)
+        several = rows.tolist()
+        newest = self._tokens[rows, self._lengths[rows]].astype(np.int64)
+        slots = [self._slots[row][0] for row in several]
+        guided = [(index, row) for index, row in enumerate(several) if len(self._slots[row]) > 1]
+        slots += [self._slots[row][1] for _, row in guided]
+        newest = np.concatenate((newest, newest[[index for index, _ in guided]])) if guided else newest
+        log_probabilities = self._pool.step(np.array(slots, np.intp), newest)
         log_softmax(log_probabilities)
-        self._worded[rows] = self._bent[rows] = log_probabilities[: len(rows)]
-        if len(guided):
-            chosen, wordless = self._guided[guided], log_probabilities[len(rows) :]
-            weight = self._guidance[chosen, None].astype(np.float32)
-            self._bent[chosen] = wordless + weight * (self._worded[chosen] - wordless)
-        self._known[rows] = True
+        self._fed[rows] += 1
+        for row, line in zip(several, log_probabilities, strict=False):
+            self._worded[row] = self._bent[row] = line
+        for (_, row), wordless in zip(guided, log_probabilities[len(several) :], strict=True):
+            self._bent[row] = wordless + np.float32(self._guidance[row]) * (self._worded[row] - wordless)
 
-    def _step(self, active: NDArray[np.bool_], target: NDArray[np.int32]) -> None:
-        """One token for every active row; rows that reach their target or end leave ``active``."""
+    def _step(self, active: NDArray[np.bool_], target: NDArray[np.int32]) -> NDArray[np.intp]:
+        """One token for every active row; rows that reach their target or end leave ``active`` and are returned."""
         grammar, limit = self._decoder.grammar, self._constraints.bars
-        self._refresh(np.flatnonzero(active & ~self._known))
+        fresh = np.flatnonzero(active & (self._fed <= self._lengths))
+        if len(fresh):
+            self._feed(fresh)
         drawn = self._pending.copy()
         undecided = np.flatnonzero(active & (self._pending < 0))
         if len(undecided):
-            allowed = self._parse.allowed(may_end=self._parse.bars >= limit) & self._constraints.mask(self._parse)
-            allowed[self._owes_bar] &= grammar.starts_bar
-            drawn[undecided] = self._draw(undecided, allowed[undecided])
+            allowed = self._parse.allowed(undecided, self._parse.bars[undecided] >= limit[undecided])
+            allowed &= self._constraints.mask(undecided, self._parse)
+            allowed[self._owes_bar[undecided]] &= grammar.starts_bar
+            drawn[undecided] = self._draw(undecided, allowed)
 
         pauses = active & grammar.starts_bar[drawn] & (self._parse.bars >= target)
         self._pending[pauses] = drawn[pauses]
@@ -277,59 +364,149 @@ class Batch:
         # Wanting another bar after the last one asked for is the same event as ending.
         complete = pauses & (self._parse.bars >= limit)
         grows = np.flatnonzero(active & ~pauses & ~ends)
-        self._parse.accept(grows, drawn[grows])
+        chosen = drawn[grows]
+        self._parse.accept(grows, chosen)
         self._pending[grows] = -1
         self._owes_bar[grows] = False
         self._lengths[grows] += 1
-        self._tokens[grows, self._lengths[grows]] = drawn[grows]
-        self._log_probability[grows] += self._worded[grows, drawn[grows]]
-        self._known[grows] = False
+        self._tokens[grows, self._lengths[grows]] = chosen
+        told = zip(grows.tolist(), chosen.tolist(), strict=True)
+        self._log_probability[grows] += [self._worded[row][token] for row, token in told]
+        self._decoded += len(grows)
         full = active & (self._lengths >= self._capacity)
         self._finished |= ends | complete | full
-        active &= ~(pauses | self._finished)
+        rests = np.flatnonzero(active & (pauses | self._finished))
+        active[rests] = False
+        for row in rests.tolist():
+            self._rest(row)
+        return rests
+
+    def _rest(self, row: int) -> None:
+        """Keeps of a row that has paused or ended no more than it needs to go on."""
+        if self._finished[row]:
+            self._leave(self._slots[row])
+            self._slots[row], self._worded[row], self._bent[row] = (), _NOTHING, _NOTHING
+            return
+        same = self._worded[row] is self._bent[row]
+        self._worded[row] = self._worded[row].copy()  # without those of its company
+        self._bent[row] = self._worded[row] if same else self._bent[row].copy()
 
     def _draw(self, rows: NDArray[np.intp], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Nucleus sampling by inverse transform: one token id for each of ``rows``."""
         # A draw that a copy makes again must not reuse the number that paused its parent.
         steps = 2 * self._lengths[rows] + self._owes_bar[rows]
         points = uniforms(self._seed, self._streams[rows], steps)
-        drawn: NDArray[np.int64] = draw(self._bent[rows], allowed, self._temperature[rows], self._top_p[rows], points)
+        bent = np.stack([self._bent[row] for row in rows.tolist()])
+        drawn: NDArray[np.int64] = draw(bent, allowed, self._temperature[rows], self._top_p[rows], points)
         return drawn
 
-    def select(self, parents: NDArray[np.intp], streams: NDArray[np.int64]) -> None:
-        """Row i becomes a copy of row ``parents[i]`` and goes on with the random stream ``streams[i]``.
+    def select(
+        self,
+        parents: NDArray[np.intp],
+        streams: NDArray[np.int64],
+        prompts: Sequence[Prompt | None] | None = None,
+    ) -> None:
+        """From now on there are M rows: row i is a copy of row ``parents[i]``, with the random stream ``streams[i]``.
 
-        A row that keeps its place and its stream goes on as if nothing had happened. Rows with and without guidance
-        cannot stand in for one another.
+        A row that keeps its stream goes on as if nothing had happened. One that is given another prompt goes on under
+        its words and controls, as far as what is written leaves them open: the header's players and key, the meter and
+        the bars stand. What it has written is fed to the network again before it grows.
+
+        Args:
+            parents: [M] row numbers below B; M is at least 1.
+            streams: [M] stream numbers.
+            prompts: [M] another prompt, or None for the parent's; with the parent's seed music.
+
+        Raises InvalidInputError, and changes nothing, when one of them is none of that.
         """
-        parents = np.asarray(parents, np.intp)
-        if parents.shape != (self.size,) or parents.min() < 0 or parents.max() >= self.size:
-            raise InvalidInputError.of("parents", f"must be {self.size} row numbers below {self.size}", parents)
-        if (np.isin(parents, self._guided) != np.isin(np.arange(self.size), self._guided)).any():
-            raise InvalidInputError.of("parents", "must keep guided and unguided rows apart", parents)
-        companion = np.searchsorted(self._guided, parents[self._guided]) + self.size
-        sources = np.concatenate((parents, companion))
-        self._past.select(sources)
-        self._prompts = [self._prompts[parent] for parent in parents]
+        self._check_open()
+        parents, streams = np.asarray(parents, np.intp), np.asarray(streams, np.int64)
+        count = len(parents)
+        if parents.ndim != 1 or not count or parents.min() < 0 or parents.max() >= self.size:
+            raise InvalidInputError.of("parents", f"must be row numbers below {self.size}", parents)
+        if streams.shape != parents.shape:
+            raise InvalidInputError.of("streams", f"must be {count} numbers", streams)
+        if prompts is None:
+            prompts = [None] * count
+        elif len(prompts) != count:
+            raise InvalidInputError.of("prompts", f"must be {count}", len(prompts))
+        turned = {
+            row: self._turned(parent, prompt)
+            for row, (parent, prompt) in enumerate(zip(parents.tolist(), prompts, strict=True))
+            if prompt is not None
+        }
+        self._move(parents.tolist(), prompts)
+        self._prompts = [
+            self._prompts[parent] if new is None else new for parent, new in zip(parents, prompts, strict=True)
+        ]
         self._prefixes = [self._prefixes[parent] for parent in parents]
+        self._worded = [self._worded[parent] for parent in parents]
+        self._bent = [self._bent[parent] for parent in parents]
         self._parse.select(parents)
         self._constraints.select(parents)
-        for name in (
-            "_temperature",
-            "_top_p",
-            "_guidance",
-            "_tokens",
-            "_lengths",
-            "_log_probability",
-            "_pending",
-            "_owes_bar",
-            "_finished",
-            "_worded",
-            "_bent",
-            "_known",
-        ):
+        for name in _PER_ROW:
             setattr(self, name, getattr(self, name)[parents].copy())
-        diverges = (self._pending >= 0) & (self._streams[parents] != streams)
-        self._owes_bar |= diverges
-        self._pending[diverges] = -1
-        self._streams = np.asarray(streams, np.int64).copy()
+        self._diverge((self._pending >= 0) & (self._streams[parents] != streams))
+        self._streams = streams.copy()
+        for row, constraints in turned.items():
+            if not self._finished[row]:
+                self._turn(row, constraints)
+
+    def _move(self, parents: list[int], prompts: Sequence[Prompt | None]) -> None:
+        """Gives every new row its slots: the parent's to its first child, twins of them to the others."""
+        slots: list[tuple[int, ...]] = []
+        heirs: set[int] = set()
+        for parent, prompt in zip(parents, prompts, strict=True):
+            if prompt is not None:
+                slots.append(() if self._finished[parent] else self._join(prompt))
+            elif parent in heirs:
+                twins = []
+                for slot in self._slots[parent]:
+                    twins.append(self._pool.branch(slot))
+                    self._held.add(twins[-1])
+                slots.append(tuple(twins))
+            else:
+                heirs.add(parent)
+                slots.append(self._slots[parent])
+        for row in range(self.size):
+            if row not in heirs:
+                self._leave(self._slots[row])
+        self._slots = slots
+
+    def _diverge(self, rows: NDArray[np.bool_]) -> None:
+        """Rows that have paused draw again, among the tokens that begin a bar."""
+        self._owes_bar |= rows
+        self._pending[rows] = -1
+
+    def _turned(self, row: int, prompt: Prompt) -> Constraints:
+        """What another prompt asks of a row after what it has written; InvalidInputError where it cannot be."""
+        controls, prefix = prompt.controls, self._prefixes[row]
+        if controls.seed is not self._prompts[row].controls.seed:
+            raise InvalidInputError.of("prompts", "must keep the seed music of the row", row)
+        return Constraints(self._decoder.grammar, [still_open(controls, self._parse, row)], [prefix.first_bar])
+
+    def _turn(self, row: int, constraints: Constraints) -> None:
+        """Lets a row go on under its new prompt."""
+        controls, prefix = self._prompts[row].controls, self._prefixes[row]
+        self._temperature[row], self._top_p[row] = controls.temperature, controls.top_p
+        self._guidance[row] = controls.guidance
+        self._constraints.replace(row, constraints)
+        if prefix.seed is not None and not prefix.fills:
+            self._prefixes[row] = replace(prefix, bars=controls.bars)
+        self._fed[row] = 0
+        if self._parse.in_header[row]:  # which is the prompt's: it is written anew
+            self._parse.restart(row)
+            self._lengths[row], self._log_probability[row] = 0, 0.0
+            return
+        self._diverge((np.arange(self.size) == row) & (self._pending >= 0))
+        if not self._owes_bar[row]:
+            self._parse.excuse(row, int(constraints.rest[0]))
+        elif self._parse.bars[row] >= self._constraints.bars[row]:
+            self._finished[row] = True
+            self._rest(row)
+            return
+        self._prefilled += int(self._lengths[row])
+
+    def _check_open(self) -> None:
+        if not self._closing.alive:
+            raise InvalidInputError.of("batch", "must not be used after it is closed", "closed")

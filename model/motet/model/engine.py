@@ -20,10 +20,11 @@ from torch import Tensor
 
 from motet.model.kernels import PANEL, decode, write_memory
 from motet.model.matrix import Precision, pack, whole_panels
-from motet.model.network import DecoderLayer, MotetForConditionalGeneration, rotary_angles
+from motet.model.network import DecoderLayer, Memory, MotetForConditionalGeneration, rotary_angles
 from motet.music.error import InvalidInputError
 
-_PREFIX_ROWS: Final = 64  # tokens of a prefix that go through the network together
+_GROWTH_BYTES: Final = 1 << 24
+"""Most that a cache grows by at a time, so that no step takes much longer than the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +32,15 @@ class EngineConfig:
     """Bounds of an engine.
 
     Args:
-        slots: sequences at a time, at least 1.
         tokens: of the longest sequence, at least 1.
         threads: that share a step's rows, at least 1.
     """
 
-    slots: int
     tokens: int
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("slots", "tokens", "threads"):
+        for name in ("tokens", "threads"):
             if getattr(self, name) < 1:
                 raise InvalidInputError.of(name, "must be at least 1", getattr(self, name))
 
@@ -121,12 +120,17 @@ class PackedNetwork:
 
 
 class Engine:
-    """Slots on one cache that grows with use, up to what its bounds need. For one thread at a time.
+    """Slots on one cache, both growing with use. For one thread at a time.
 
     Args:
         packed: the weights.
         config: bounds.
     """
+
+    exact = True
+    """See ``motet.model.past.Past``."""
+    piece = 64
+    """Tokens of a prefix that go through the network together."""
 
     def __init__(self, packed: PackedNetwork, config: EngineConfig) -> None:
         shape = packed.config
@@ -138,11 +142,11 @@ class Engine:
         self._pool: NDArray[Any] = np.zeros((0, *page), np.float32 if packed.precision == "float32" else np.uint16)
         self._holders: NDArray[np.int32] = np.zeros(0, np.int32)  # of each page: slots, and memories not forgotten
         self._free: list[int] = []
-        self._vacant = list(range(config.slots))[::-1]
-        self._tables: NDArray[np.int32] = np.zeros((config.slots, pages_of(config.tokens)), np.int32)
-        self._lengths: NDArray[np.int64] = np.zeros(config.slots, np.int64)
-        self._memories: NDArray[np.int32] = np.zeros((config.slots, 1), np.int32)
-        self._memory_lengths: NDArray[np.int64] = np.zeros(config.slots, np.int64)
+        self._vacant: list[int] = []
+        self._tables: NDArray[np.int32] = np.zeros((0, pages_of(config.tokens)), np.int32)
+        self._lengths: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._memories: NDArray[np.int32] = np.zeros((0, 1), np.int32)
+        self._memory_lengths: NDArray[np.int64] = np.zeros(0, np.int64)
         self._workers = ThreadPoolExecutor(config.threads) if config.threads > 1 else None
 
     @property
@@ -159,10 +163,14 @@ class Engine:
         """Tokens in a slot."""
         return int(self._lengths[slot])
 
-    def remember(self, keys: Tensor, values: Tensor) -> EngineMemory:
-        """Takes in a memory, keys and values [L, G, S, C], for slots to attend to."""
+    def remember(self, memory: Memory) -> EngineMemory:
+        """Takes in a memory of one row, for slots to attend to."""
+        real = memory.mask[0, 0, 0]
+        keys, values = (
+            np.ascontiguousarray(_array(states[:, 0][:, :, real])) for states in (memory.keys, memory.values)
+        )
         pages = self._take(pages_of(keys.shape[2]))
-        write_memory(self._pool, pages, np.ascontiguousarray(_array(keys)), np.ascontiguousarray(_array(values)))
+        write_memory(self._pool, pages, keys, values)
         return EngineMemory(pages, keys.shape[2])
 
     def forget(self, memory: EngineMemory) -> None:
@@ -170,7 +178,7 @@ class Engine:
         self._drop(memory.pages)
 
     def join(self, memory: EngineMemory) -> int:
-        """An empty slot that attends to a memory; InvalidInputError when none is vacant."""
+        """An empty slot that attends to a memory."""
         slot = self._vacate()
         margin = len(memory.pages) - self._memories.shape[1]
         if margin > 0:
@@ -178,7 +186,7 @@ class Engine:
         self._memories[slot, : len(memory.pages)] = memory.pages
         self._memory_lengths[slot] = memory.length
         self._lengths[slot] = 0
-        np.add.at(self._holders, memory.pages, 1)
+        self._holders[memory.pages] += 1
         return slot
 
     def leave(self, slot: int) -> None:
@@ -187,17 +195,12 @@ class Engine:
         self._vacant.append(slot)
 
     def branch(self, slot: int) -> int:
-        """A further slot with the same past; InvalidInputError when none is vacant."""
+        """A further slot with the same past, on the same pages."""
         twin = self._vacate()
-        self._share(np.array([slot]), np.array([twin]))
+        for store in (self._tables, self._lengths, self._memories, self._memory_lengths):
+            store[twin] = store[slot]
+        self._holders[self._pages(twin)] += 1
         return twin
-
-    def copy(self, parents: NDArray[np.intp], slots: NDArray[np.intp]) -> None:
-        """Every one of the joined, different ``slots`` takes over the past of ``parents`` at the same place."""
-        old = [self._pages(slot) for slot in slots]
-        self._share(parents, slots)
-        for pages in old:
-            self._drop(pages)
 
     def step(self, slots: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
         """Appends one token to each of the different ``slots``; returns the logits [n, V] that follow."""
@@ -223,8 +226,8 @@ class Engine:
         start = self.length(slot)
         count = len(tokens)
         logits = self._zeros(count if every else 1)
-        for first in range(0, count, _PREFIX_ROWS):
-            rows = min(_PREFIX_ROWS, count - first)
+        for first in range(0, count, self.piece):
+            rows = min(self.piece, count - first)
             positions = np.arange(start + first, start + first + rows)
             self._extend(np.full(rows, slot), positions)
             wanted = np.arange(rows)[0 if every else rows - (first + rows == count) :]
@@ -248,21 +251,21 @@ class Engine:
         decode(tokens, slots, positions, wanted, logits, *self.packed.arguments, *cache)
 
     def _vacate(self) -> int:
+        """A slot that nobody is in; there are twice as many when all are taken."""
         if not self._vacant:
-            raise InvalidInputError.of("slots", f"must be at most {self.config.slots}", self.config.slots + 1)
+            count = len(self._lengths)
+            more = max(count, 8)
+            self._tables = np.pad(self._tables, ((0, more), (0, 0)))
+            self._lengths = np.pad(self._lengths, (0, more))
+            self._memories = np.pad(self._memories, ((0, more), (0, 0)))
+            self._memory_lengths = np.pad(self._memory_lengths, (0, more))
+            self._vacant += range(count + more - 1, count - 1, -1)
         return self._vacant.pop()
 
     def _pages(self, slot: int) -> NDArray[np.int32]:
         """All that a slot holds."""
         own = self._tables[slot, : pages_of(self.length(slot))]
         return np.concatenate((own, self._memories[slot, : pages_of(int(self._memory_lengths[slot]))]))
-
-    def _share(self, parents: NDArray[np.intp], slots: NDArray[np.intp]) -> None:
-        for name in ("_tables", "_lengths", "_memories", "_memory_lengths"):
-            store = getattr(self, name)
-            store[slots] = store[parents]
-        for slot in slots:
-            np.add.at(self._holders, self._pages(slot), 1)
 
     def _extend(self, slots: NDArray[np.intp], positions: NDArray[np.int64]) -> None:
         """Makes the pages of all positions exist and belong to their slot alone."""
@@ -282,12 +285,14 @@ class Engine:
                 self._tables[slot, place] = new
 
     def _take(self, count: int) -> NDArray[np.int32]:
-        """Pages for one holder; doubles the pool when none is free."""
+        """Pages for one holder; the cache grows when none is free."""
         if len(self._free) < count:
             size = len(self._pool)
-            more = max(count, size, self.config.slots)
-            self._pool = np.concatenate((self._pool, np.zeros((more, *self._pool.shape[1:]), self._pool.dtype)))
-            self._holders = np.concatenate((self._holders, np.zeros(more, np.int32)))
+            page = self._pool.itemsize * int(np.prod(self._pool.shape[1:]))
+            more = max(count, min(size, _GROWTH_BYTES // page), 8)
+            # In place: no second copy of what may be large. Nobody else has a view of it.
+            self._pool.resize((size + more, *self._pool.shape[1:]), refcheck=False)
+            self._holders = np.pad(self._holders, (0, more))
             self._free += range(size + more - 1, size - 1, -1)
         pages = np.array([self._free.pop() for _ in range(count)], np.int32)
         self._holders[pages] = 1

@@ -219,6 +219,9 @@ def _scale(key: Key, *, relative: bool) -> list[int]:
     return [(tonic + step) % 12 for step in SCALES[key.mode]]
 
 
+_PER_ROW: Final = ("state", "key", "genres", "players", "position", "meter", "bars", "heard", "voice", "pitch")
+
+
 class Parse:
     """Where each of ``B`` rows stands in the grammar.
 
@@ -241,39 +244,47 @@ class Parse:
         self.pitch: NDArray[np.int16] = np.full(rows, -1, np.int16)  # its pitch; -1 while it is to come
 
     def select(self, parents: NDArray[np.intp]) -> None:
-        """Row i takes over where row ``parents[i]`` stands."""
-        for name in ("state", "key", "genres", "players", "position", "meter", "bars", "heard", "voice", "pitch"):
+        """Row i takes over where row ``parents[i]`` stands; there may be more or fewer rows than before."""
+        for name in _PER_ROW:
             setattr(self, name, getattr(self, name)[parents].copy())
+
+    def restart(self, row: int) -> None:
+        """Puts a row back to the beginning."""
+        empty = Parse(self.grammar, 1)
+        for name in _PER_ROW:
+            getattr(self, name)[row] = getattr(empty, name)[0]
+
+    def excuse(self, row: int, rest: int) -> None:
+        """Nobody has rested for more than ``rest`` bars yet."""
+        self.heard[row] = np.maximum(self.heard[row], self.bars[row] - rest)
 
     @property
     def in_header(self) -> NDArray[np.bool_]:
         """[B] whether a row has not begun its first bar."""
         return np.asarray((self.state <= State.PLAYER) & self.grammar.headed)
 
-    def allowed(self, may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Mask [B, V] of tokens that may come next; ``may_end`` [B] says whether the end token is among them."""
+    def allowed(self, rows: NDArray[np.intp], may_end: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mask [n, V] of tokens that may come next in ``rows``; ``may_end`` [n]: whether the end is among them."""
         grammar = self.grammar
-        mask: NDArray[np.bool_] = np.empty((len(self.state), len(grammar.meter)), np.bool_)
-        # A bar's length is known once its meter is: from the row, or from the token itself.
-        last = grammar.bar_positions[self.meter]
+        mask: NDArray[np.bool_] = np.empty((len(rows), len(grammar.meter)), np.bool_)
+        meter = self.meter[rows]
         follow(
-            self.state,
-            self.position,
-            last,
+            self.state[rows],
+            self.position[rows],
+            grammar.bar_positions[meter],  # known once the meter is: from the row, or from the token itself
             grammar.next_state,
             grammar.starts_bar,
             grammar.first_position,
             grammar.last_position,
-            self.meter,
+            meter,
             grammar.meter,
             grammar.bar_limit,
             mask,
         )
         mask[:, grammar.end_id] &= may_end
         if grammar.headed:
-            ascend(
-                self.voice, self.pitch, grammar.pitch_on, grammar.voice, grammar.voice_pitch, grammar.voice_top, mask
-            )
+            voice, pitch = self.voice[rows], self.pitch[rows]
+            ascend(voice, pitch, grammar.pitch_on, grammar.voice, grammar.voice_pitch, grammar.voice_top, mask)
         return mask
 
     def accept(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> None:

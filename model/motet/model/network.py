@@ -247,19 +247,20 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
         return Cache(weight.new_zeros(shape), weight.new_zeros(shape))
 
     def prefill(self, tokens: Tensor, row: int, cache: Cache, memory: Memory) -> None:
-        """Writes the keys and values of a row's first tokens, [T], into ``cache``."""
+        """Writes the keys and values of a row's first tokens, [T], into ``cache``; ``memory`` is of that row alone."""
         angles = rotary_angles(
             torch.arange(len(tokens), device=tokens.device), self.config.head_width, self.config.rope_base
         )
         states = self.embedding(tokens)[None]
-        memory = memory.take(torch.tensor([row], device=tokens.device))
         for index, layer in enumerate(self._stack):
             _, key, value = layer.self_attention.project(layer.self_norm(states), angles)
             cache.keys[index, row, :, : len(tokens)] = key[0]
             cache.values[index, row, :, : len(tokens)] = value[0]
             states = layer(states, angles, (memory.keys[index], memory.values[index], memory.mask))
 
-    def step(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory) -> Tensor:
+    def step(
+        self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory, rows: Tensor | None = None
+    ) -> Tensor:
         """Logits [B, V] after one more token a row; writes its keys and values into ``cache``.
 
         Args:
@@ -267,8 +268,10 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
             positions: [B] index of each newest token in its own sequence; rows may differ.
             cache: of capacity greater than every position.
             memory: of the same rows.
+            rows: [B] where they lie in ``cache``; 0 to B - 1 if None.
         """
-        rows = torch.arange(len(tokens), device=tokens.device)
+        if rows is None:
+            rows = torch.arange(len(tokens), device=tokens.device)
         length = int(positions.max()) + 1
         angles = rotary_angles(positions[:, None, None], self.config.head_width, self.config.rope_base)
         past = (torch.arange(length, device=tokens.device) <= positions[:, None])[:, None, None, :]  # [B, 1, 1, T]
@@ -278,7 +281,7 @@ class MotetForConditionalGeneration(PreTrainedModel):  # type: ignore[no-untyped
             keys, values = cache.keys[index], cache.values[index]
             keys[rows, :, positions] = key[:, :, 0]
             values[rows, :, positions] = value[:, :, 0]
-            attended = attend(query, keys[:, :, :length], values[:, :, :length], past)
+            attended = attend(query, keys[rows, :, :length], values[rows, :, :length], past)
             states = states + layer.self_attention.merge(attended)
             crossed = layer.cross_attention(
                 layer.cross_norm(states), memory.keys[index], memory.values[index], memory.mask

@@ -1,112 +1,160 @@
-"""Pasts: what has been fed to the rows of a batch, behind one face for every kind of network."""
+"""Pasts: what has been fed to sequences in slots, behind one face for every kind of network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F  # noqa: N812 - the name everybody reads
 
-from motet.model.engine import Engine, EngineConfig, PackedNetwork
-from motet.model.network import Memory, MotetForConditionalGeneration
+from motet.model.network import Cache, Memory, MotetForConditionalGeneration
 from motet.model.text2midi.network import Text2midi
 
-
-class Past(Protocol):
-    """R rows of tokens, each with its memory."""
-
-    def prefill(self, row: int, tokens: NDArray[np.int64]) -> None:
-        """Feeds a run of tokens to one row."""
-
-    def step(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Feeds one token to each of the different ``rows``; the logits [n, V] that follow."""
-
-    def select(self, parents: NDArray[np.intp]) -> None:
-        """Row i becomes a copy of row ``parents[i]``."""
+M = TypeVar("M")
 
 
-class EnginePast:
-    """Rows in the slots of an engine of their own.
+class Past(Protocol[M]):
+    """Sequences in slots, each with its memory; as many as are asked for. For one thread at a time.
 
-    Args:
-        packed: the network.
-        memory: of the R rows.
-        captions: [R] rows of the same number have the same memory, which is kept once.
-        tokens: of the longest row.
-        threads: that share a step.
+    ``M`` is a memory as the past keeps it.
     """
 
-    def __init__(
-        self, packed: PackedNetwork, memory: Memory, captions: Sequence[object], tokens: int, threads: int
-    ) -> None:
-        self._engine = Engine(packed, EngineConfig(slots=len(captions), tokens=tokens, threads=threads))
-        first: dict[object, int] = {}
-        for row, caption in enumerate(captions):
-            first.setdefault(caption, row)
-        memories = {}
-        for caption, row in first.items():
-            real = memory.mask[row, 0, 0]
-            memories[caption] = self._engine.remember(memory.keys[:, row, :, real], memory.values[:, row, :, real])
-        self._slots = np.array([self._engine.join(memories[caption]) for caption in captions], np.intp)
-        for one in memories.values():
-            self._engine.forget(one)
+    @property
+    def exact(self) -> bool:
+        """Whether what a slot yields does not depend, to the last bit, on the slots that step beside it."""
+        ...
 
-    def prefill(self, row: int, tokens: NDArray[np.int64]) -> None:
-        """See ``Past``."""
-        self._engine.prefill(int(self._slots[row]), tokens)
+    @property
+    def piece(self) -> int:
+        """Tokens of a longer run that are best fed at a time."""
+        ...
 
-    def step(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See ``Past``; rows that are not named cost nothing."""
-        return self._engine.step(self._slots[rows], tokens)
+    def remember(self, memory: Memory) -> M:
+        """Takes in a memory of one row, for slots to attend to."""
+        ...
 
-    def select(self, parents: NDArray[np.intp]) -> None:
-        """See ``Past``; copies share their parent's pages."""
-        moved = np.flatnonzero(parents != np.arange(len(parents)))
-        if len(moved):
-            self._engine.copy(self._slots[parents[moved]], self._slots[moved])
+    def forget(self, memory: M) -> None:
+        """Gives a memory back; slots that attend to it keep it as long as they live."""
+        ...
+
+    def join(self, memory: M) -> int:
+        """An empty slot that attends to a memory."""
+        ...
+
+    def branch(self, slot: int) -> int:
+        """A further slot with the same past."""
+        ...
+
+    def leave(self, slot: int) -> None:
+        """Vacates a slot."""
+        ...
+
+    def prefill(self, slot: int, tokens: NDArray[np.int64]) -> object:
+        """Feeds a run of tokens to one slot, of at most ``piece`` unless the slot is empty."""
+        ...
+
+    def step(self, slots: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Feeds one token to each of the different ``slots``; the logits [n, V] that follow."""
+        ...
 
 
 class NetworkPast:
-    """Rows in the cache of a network that steps all of them together, in plain PyTorch.
+    """Slots in the cache of a network in plain PyTorch; a branch copies.
 
     Args:
         network: any that has ``allocate``, ``prefill`` and ``step``.
-        memory: of the R rows.
-        tokens: of the longest row.
     """
 
-    def __init__(self, network: MotetForConditionalGeneration | Text2midi, memory: Memory, tokens: int) -> None:
-        rows = len(memory.mask)
+    exact = False  # matrix products of another height may round differently
+
+    def __init__(self, network: MotetForConditionalGeneration | Text2midi) -> None:
         self._network = network
-        self._memory = memory
-        self._cache = network.allocate(rows, tokens)
-        self._newest: NDArray[np.int64] = np.zeros(rows, np.int64)
-        self._fed: NDArray[np.int64] = np.zeros(rows, np.int64)
+        self._cache: Cache = network.allocate(0, 0)
+        self._memories: dict[int, Memory] = {}  # of each slot in use
+        self._lengths: dict[int, int] = {}
+        self._last: tuple[list[int], Memory] | None = None  # slots of the step before, and their memories in one
 
-    @torch.inference_mode()
-    def prefill(self, row: int, tokens: NDArray[np.int64]) -> None:
-        """See ``Past``; for rows to which nothing was fed."""
-        self._network.prefill(torch.from_numpy(tokens), row, self._cache, self._memory)
-        self._newest[row], self._fed[row] = tokens[-1], len(tokens)
-
-    @torch.inference_mode()
-    def step(self, rows: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See ``Past``; the others' newest tokens are fed again, to the same effect."""
-        self._newest[rows] = tokens
-        self._fed[rows] += 1
-        positions = torch.from_numpy(np.maximum(self._fed - 1, 0))
-        logits = self._network.step(torch.from_numpy(self._newest), positions, self._cache, self._memory)
-        return np.asarray(logits[torch.from_numpy(rows)].float().numpy())
-
-    def select(self, parents: NDArray[np.intp]) -> None:
+    @property
+    def piece(self) -> int:
         """See ``Past``."""
-        moved = np.flatnonzero(parents != np.arange(len(parents)))
-        if not len(moved):
+        return int(self._network.config.max_tokens)
+
+    def remember(self, memory: Memory) -> Memory:
+        """See ``Past``."""
+        return memory
+
+    def forget(self, memory: Memory) -> None:
+        """See ``Past``; there is nothing to give back."""
+
+    def join(self, memory: Memory) -> int:
+        """See ``Past``."""
+        slot = next(number for number in range(len(self._memories) + 1) if number not in self._memories)
+        self._memories[slot], self._lengths[slot] = memory, 0
+        self._last = None
+        return slot
+
+    @torch.inference_mode()
+    def branch(self, slot: int) -> int:
+        """See ``Past``."""
+        twin = self.join(self._memories[slot])
+        length = self._lengths[twin] = self._lengths[slot]
+        self._make_room(length)
+        for store in self._cache:
+            store[:, twin, :, :length] = store[:, slot, :, :length]
+        return twin
+
+    def leave(self, slot: int) -> None:
+        """See ``Past``."""
+        del self._memories[slot], self._lengths[slot]
+
+    @torch.inference_mode()
+    def prefill(self, slot: int, tokens: NDArray[np.int64]) -> None:
+        """See ``Past``; for empty slots."""
+        self._make_room(len(tokens))
+        self._network.prefill(torch.from_numpy(tokens), slot, self._cache, self._memories[slot])
+        self._lengths[slot] = len(tokens)
+
+    @torch.inference_mode()
+    def step(self, slots: NDArray[np.intp], tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See ``Past``."""
+        several = slots.tolist()
+        positions = torch.tensor([self._lengths[slot] for slot in several])
+        self._make_room(int(positions.max()) + 1)
+        if self._last is None or self._last[0] != several:
+            self._last = several, _together([self._memories[slot] for slot in several])
+        logits = self._network.step(
+            torch.from_numpy(tokens), positions, self._cache, self._last[1], torch.from_numpy(slots)
+        )
+        for slot in several:
+            self._lengths[slot] += 1
+        return np.asarray(logits.float().numpy())
+
+    def _make_room(self, tokens: int) -> None:
+        """Lets the cache hold every slot in use, and so many tokens; it doubles where it is too small."""
+        rows, room = self._cache.keys.shape[1], self._cache.keys.shape[3]
+        needed = max(self._memories) + 1
+        if needed <= rows and tokens <= room:
             return
-        length = int(self._fed.max())
-        for store in (self._cache.keys, self._cache.values):
-            store[:, moved, :, :length] = store[:, parents[moved], :, :length]
-        self._memory = self._memory.take(torch.from_numpy(parents))
-        self._newest, self._fed = self._newest[parents], self._fed[parents]
+        old = self._cache
+        self._cache = self._network.allocate(
+            rows if needed <= rows else max(needed, 2 * rows),
+            room if tokens <= room else min(max(tokens, 2 * room), self.piece),
+        )
+        for store, before in zip(self._cache, old, strict=True):
+            store[:, :rows, :, : before.shape[3]] = before
+
+
+def _together(memories: list[Memory]) -> Memory:
+    """One memory of several rows from memories of one row each."""
+    longest = max(memory.mask.shape[-1] for memory in memories)
+
+    def filled(states: torch.Tensor) -> torch.Tensor:
+        return F.pad(states, (0, 0, 0, longest - states.shape[3]))
+
+    return Memory(
+        torch.cat([filled(memory.keys) for memory in memories], dim=1),
+        torch.cat([filled(memory.values) for memory in memories], dim=1),
+        torch.cat([F.pad(memory.mask, (0, longest - memory.mask.shape[-1])) for memory in memories]),
+    )

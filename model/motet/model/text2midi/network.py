@@ -169,11 +169,10 @@ class Text2midi(nn.Module):
         return Cache(self.position.new_zeros(shape), self.position.new_zeros(shape))
 
     def prefill(self, tokens: Tensor, row: int, cache: Cache, memory: Memory) -> None:
-        """Writes what ``cache`` keeps of a row's first tokens, [T]."""
+        """Writes what ``cache`` keeps of a row's first tokens, [T]; ``memory`` is of that row alone."""
         if self.config.layout == "upstream":
             cache.keys[0, row, 0, : len(tokens), 0] = tokens
             return
-        memory = memory.take(torch.tensor([row], device=tokens.device))
         states = self._embed(tokens)[None]
         for index, layer in enumerate(self._stack):
             projected = layer.self_attn.to_qkv(states)
@@ -183,7 +182,9 @@ class Text2midi(nn.Module):
             of_layer = (memory.keys[index], memory.values[index], memory.mask)
             states = layer.finish(states, layer.self_attn.mix(projected, self.config.max_tokens), of_layer)
 
-    def step(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory) -> Tensor:
+    def step(
+        self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory, rows: Tensor | None = None
+    ) -> Tensor:
         """Logits [B, V] after one more token a row, which ``cache`` keeps.
 
         Args:
@@ -191,10 +192,12 @@ class Text2midi(nn.Module):
             positions: [B] index of each newest token in its own sequence; rows may differ.
             cache: of capacity greater than every position.
             memory: of the same rows.
+            rows: [B] where they lie in ``cache``; 0 to B - 1 if None.
         """
+        if rows is None:
+            rows = torch.arange(len(tokens), device=tokens.device)
         if self.config.layout == "upstream":
-            return self._step_upstream(tokens, positions, cache, memory)
-        rows = torch.arange(len(tokens), device=tokens.device)
+            return self._step_upstream(tokens, positions, cache, memory, rows)
         heads, length = self.config.heads, self.config.max_tokens
         newest = positions[:, None] * heads + torch.arange(heads, device=tokens.device)  # [B, H] sub-steps
         starts = newest[:, 0] // length * length // heads  # [B] tokens in which the blocks that are read begin
@@ -211,7 +214,7 @@ class Text2midi(nn.Module):
         visible = visible[:, None]  # [B, 1, H, W H]
 
         def read(kept: Tensor) -> Tensor:
-            return kept[rows[:, None], window] if apart else kept[:, start:stop]
+            return kept[rows[:, None], window] if apart else kept[rows, start:stop]
 
         def sub_steps(part: Tensor) -> Tensor:
             return part.reshape(len(part), 1, -1, self.config.width // heads)
@@ -229,15 +232,15 @@ class Text2midi(nn.Module):
             states = layer.finish(states, layer.self_attn.to_out(attended.flatten(2)), of_layer)
         return self._logits(states[:, 0])
 
-    def _step_upstream(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory) -> Tensor:
+    def _step_upstream(self, tokens: Tensor, positions: Tensor, cache: Cache, memory: Memory, rows: Tensor) -> Tensor:
         kept = cache.keys[0, :, 0, :, 0]
-        kept[torch.arange(len(tokens), device=tokens.device), positions] = tokens
+        kept[rows, positions] = tokens
         logits = self.position.new_empty(len(tokens), self.config.vocab_size)
         for position in sorted(set(positions.tolist())):  # rows of one length are cut into the same blocks
-            rows = torch.nonzero(positions == position)[:, 0]
+            same = torch.nonzero(positions == position)[:, 0]
             length = position + 1
             # Every H/common-th bound lies between two tokens; before the last of these, nothing reaches the newest.
             common = math.gcd(length, self.config.heads)
-            states = self._run(kept[rows, length - length // common : length], length, memory.take(rows))
-            logits[rows] = self._logits(states[:, -1])
+            states = self._run(kept[rows[same], length - length // common : length], length, memory.take(same))
+            logits[same] = self._logits(states[:, -1])
         return logits
