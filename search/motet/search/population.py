@@ -4,68 +4,144 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from motet.music.error import InvalidInputError
 from motet.search import kernels
+from motet.search.arms import ORIGINAL
 from motet.search.exploration import Exploration
 from motet.search.request import SearchRequest
+
+ORIGINAL_UNTIL = 0.25
+"""Share of the piece up to which a row on the original caption survives, whatever its reward."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopulationConfig:
-    """How hard a population is pruned.
+    """How hard a population is pruned, and when.
 
     Args:
-        keep_early: share of the rows that survive a chunk in the first half of the piece, above 0 and at most 1.
+        keep_early: share of the rows that survive a look in the first half of the piece, above 0 and at most 1.
         keep_late: the same in the second half.
-        precision_power: how fast partial rewards gain weight with the bars heard (``kernels.lineage_scores``), 0 to 8.
-        chunk_bars: bars between two scorings, or None for ``Exploration.chunk_bars``.
+        wide: how many times as many rows begin as go on, from 1 (no wide start) to 8.
+        prune_at: share of the piece at which a wide start is pruned, above 0 and below 1.
+        chunk_share: share of the piece between two looks, above 0 and at most 1; None for ``chunk_bars``.
+        chunk_bars: bars between two looks, or None for ``Exploration.chunk_bars``.
+        keeps_plain: whether row 0 is the plain sample, which stays whatever its reward.
     """
 
     keep_early: float = 0.75
     keep_late: float = 0.5
-    precision_power: float = 2.0
+    wide: float = 1.0
+    prune_at: float = 0.25
+    chunk_share: float | None = None
     chunk_bars: int | None = None
+    keeps_plain: bool = True
 
     def __post_init__(self) -> None:
         for name in ("keep_early", "keep_late"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise InvalidInputError.of(name, "must be above 0 and at most 1", value)
-        if not 0 <= self.precision_power <= 8:
-            raise InvalidInputError.of("precision_power", "must be from 0 to 8", self.precision_power)
+            if not 0 < getattr(self, name) <= 1:
+                raise InvalidInputError.of(name, "must be above 0 and at most 1", getattr(self, name))
+        if not 1 <= self.wide <= 8:
+            raise InvalidInputError.of("wide", "must be from 1 to 8", self.wide)
+        if not 0 < self.prune_at < 1:
+            raise InvalidInputError.of("prune_at", "must be above 0 and below 1", self.prune_at)
+        if self.chunk_share is not None and not 0 < self.chunk_share <= 1:
+            raise InvalidInputError.of("chunk_share", "must be above 0 and at most 1", self.chunk_share)
         if self.chunk_bars is not None and self.chunk_bars < 1:
             raise InvalidInputError.of("chunk_bars", "must be at least 1", self.chunk_bars)
 
+    def rows_per_piece(self, share: float) -> float:
+        """Rows that begin for each whole piece that may be spent, if they are pruned when ``share`` is written."""
+        return self.wide / (1 + (self.wide - 1) * share)
+
 
 class Population:
-    """Keep three quarters, later half, of the rows by precision-weighted lineage reward; refill with their copies.
+    """Keep three quarters, later half, of the rows by the reward that they promise; refill with their copies.
 
-    Half of the rows or more start from the original caption, the others from its mutants. Row 0 is the plain sample
-    and stays whatever its reward, so the result is never worse than it. Rows that have ended are kept in an archive.
+    Half of the rows or more start from the original caption, the others from its mutants; until a quarter of the piece
+    is written, one row on the original survives. The plain sample (row 0) stays whatever its reward, so the result is
+    never worse than it. Rows that have ended stay in the pool with their final reward, and are not copied. Copies
+    always go on with random numbers of their own.
+
+    A wide start costs no more: ``W`` rows write a share ``p`` of the piece, the ``M`` best of them the rest, which is
+    ``W * p + M * (1 - p)`` whole pieces. With ``W = wide * M`` and as many pieces as candidates, 16 candidates,
+    ``wide`` 2 and ``p`` 1/4 make 26 rows, of which 13 go on: 16.25 pieces. ``M`` is a whole number, so the cost is met
+    to half a piece.
 
     Source: a simulation over 24 regimes of noise, in which this rule has the lowest regret of the ones that do not
     need measurements of the reward first; compare particle filtering at inference time, arXiv 2502.01618.
     """
 
+    settings: ClassVar[type[PopulationConfig]] = PopulationConfig
+
     def __init__(self, config: PopulationConfig | None = None) -> None:
-        self._config = config or PopulationConfig()
+        self._config = config or self.settings()
+        self.keeps_plain = self._config.keeps_plain
 
     def arms(self, request: SearchRequest, mutants: int) -> list[int]:
         """The first half (rounded up) of the rows on the original, the rest shared over the mutants in turn."""
-        mutated = request.candidates // 2 if mutants else 0
-        return [0] * (request.candidates - mutated) + [1 + i % mutants for i in range(mutated)]
+        rows = round(request.candidates * self._config.rows_per_piece(self._config.prune_at))
+        mutated = rows // 2 if mutants else 0
+        return [ORIGINAL] * (rows - mutated) + [1 + i % mutants for i in range(mutated)]
 
     def explore(self, exploration: Exploration) -> None:
-        """Decode a chunk, judge, resample, until every row has ended."""
-        chunk = self._config.chunk_bars or exploration.chunk_bars
-        while exploration.advance(chunk) and exploration.judge() and not exploration.finished.all():
-            late = 2 * exploration.bars_done > exploration.bars
-            share = self._config.keep_late if late else self._config.keep_early
-            parents = kernels.truncation_resample(
-                exploration.lineage_scores(self._config.precision_power),
-                exploration.protected,
-                ~exploration.finished,
-                math.ceil(share * exploration.size),
-            )
-            exploration.select(parents)
+        """Grow by a chunk, resample, until every row has ended."""
+        config = self._config
+        islands = self._islands(exploration.size)
+        if config.wide > 1:
+            pruned = self._start_wide(exploration, islands)
+            if pruned is None:
+                return
+            islands = pruned
+        chunk = config.chunk_bars or exploration.chunk_bars
+        if config.chunk_bars is None and config.chunk_share is not None:
+            chunk = max(1, math.ceil(config.chunk_share * exploration.bars))
+        while exploration.grow(chunk) and not exploration.finished.all():
+            members = np.bincount(islands)
+            share = config.keep_late if 2 * exploration.bars_done > exploration.bars else config.keep_early
+            islands = self._resample(exploration, islands, np.ceil(share * members).astype(np.int64), members)
+
+    def _islands(self, rows: int) -> NDArray[np.int64]:
+        """[B] island of each row, from 0; nothing is copied from one to another. Here there is one."""
+        return np.zeros(rows, np.int64)
+
+    def _start_wide(self, exploration: Exploration, islands: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Lets all rows begin and the best go on; the islands of those, or None when the search must stop.
+
+        Bar lines may lie elsewhere than the share at which the rows should be pruned, so their number is worked out
+        again for the bar line at which they are; in a piece too short to be pruned, no more rows begin than go on.
+        """
+        config = self._config
+        pieces = round(exploration.size / config.rows_per_piece(config.prune_at))
+        bars = max(1, round(config.prune_at * exploration.bars))
+        share = bars / exploration.bars
+        begin = min(exploration.size, round(pieces * config.rows_per_piece(share)))
+        if begin < exploration.size:
+            exploration.select(np.arange(begin))
+            islands = islands[:begin]
+        if share == 1:
+            return islands
+        if not exploration.grow(bars):
+            return None
+        count = int(islands.max()) + 1
+        rows = np.clip(round((pieces - begin * share) / (1 - share)), count, begin)
+        rows_out = rows // count + (np.arange(count) < rows % count)
+        return self._resample(exploration, islands, rows_out, rows_out)
+
+    def _resample(
+        self, exploration: Exploration, islands: NDArray[np.int64], keep: NDArray[np.int64], rows_out: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Keeps the best ``keep`` [I] rows of each island and makes ``rows_out`` [I] of them; the islands of these."""
+        values, stays = exploration.values(), exploration.protected.copy()
+        original = np.flatnonzero(exploration.arms == ORIGINAL)
+        early = exploration.bars_done <= ORIGINAL_UNTIL * exploration.bars
+        if early and original.size and not stays[original].any():
+            stays[original[np.argmax(values[original])]] = True
+        parents = kernels.truncation_resample(values, stays, ~exploration.finished, keep, islands, rows_out)
+        exploration.select(parents)
+        now: NDArray[np.int64] = islands[parents]
+        return now
