@@ -248,7 +248,8 @@ def test_progress_never_goes_back() -> None:
 def test_progress_carries_the_tree_as_it_is_at_that_moment(strategy: str) -> None:
     seen: list[Progress] = []
     result = run(replace(REQUEST, strategy=strategy, results=1), on_progress=seen.append)
-    assert len(seen[0].tree) == 1 + result.tree.depth.tolist().count(1)  # the root and the first chunks
+    first = next(progress.tree for progress in seen if len(progress.tree) > 1)
+    assert len(first) == 1 + result.tree.depth.tolist().count(1)  # the root and the first chunks: a look is added whole
     for earlier, later in itertools.pairwise(progress.tree for progress in seen):
         known = len(earlier)
         np.testing.assert_array_equal(later.parent[:known], earlier.parent)
@@ -258,7 +259,6 @@ def test_progress_carries_the_tree_as_it_is_at_that_moment(strategy: str) -> Non
         assert not (later.alive[:known] & ~earlier.alive).any()  # what was left is not taken up again
     for progress in seen:
         assert progress.nodes == len(progress.tree)
-        assert progress.best_total is None or progress.tree.value_best[ROOT] >= progress.best_total
     assert seen[-1].tree.to_json() == result.tree.to_json()
 
 
@@ -319,7 +319,7 @@ def test_a_deadline_always_returns_something(strategy: str, deadline_s: float) -
     request = replace(REQUEST, strategy=strategy, deadline_s=deadline_s)
     result = Searcher(decoder, reward, clock=clock).run(request)
     bars = 8 if strategy == "sample" else 64
-    enough = deadline_s > bars * 1.4
+    enough = 0.75 * deadline_s > bars - 1
     assert (result.stop_reason is StopReason.COMPLETED) == enough
     assert result.best.breakdown.total >= result.plain.breakdown.total
     assert result.elapsed_s <= deadline_s + 1.5

@@ -37,6 +37,7 @@ class Checkpoint:
     Args:
         name: the folder's name, or "default".
         version: first 12 hex digits of the weights' sha256.
+        folder: where it was read from.
         network: in float32, evaluation mode.
         tokenizer: of the same vocabulary.
         captions: the caption encoder, where the folder holds one; None for the sentence encoder.
@@ -44,6 +45,7 @@ class Checkpoint:
 
     name: str
     version: str
+    folder: Path
     network: MotetForConditionalGeneration | Text2midi
     tokenizer: Tokenizer | Vocabulary
     captions: CaptionEncoder | None = None
@@ -75,7 +77,14 @@ class Checkpoint:
         weights = version(path)
         if _model_type(path) == TEXT2MIDI:
             imported, vocabulary, captions = text2midi.load(path)
-            return cls(name=name, version=weights, network=imported, tokenizer=vocabulary, captions=captions)
+            return cls(
+                name=name,
+                version=weights,
+                folder=path,
+                network=imported,
+                tokenizer=vocabulary,
+                captions=captions,
+            )
         disable_progress_bar()  # type: ignore[no-untyped-call]
         tokenizer = Tokenizer.load(path)
         config = MotetConfig.from_pretrained(path, local_files_only=True)
@@ -87,7 +96,7 @@ class Checkpoint:
             path, config=config, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
         network.train(False).requires_grad_(False)
-        return cls(name=name, version=weights, network=network, tokenizer=tokenizer)
+        return cls(name=name, version=weights, folder=path, network=network, tokenizer=tokenizer)
 
 
 def _model_type(path: Path) -> object:

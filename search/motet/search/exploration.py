@@ -64,6 +64,11 @@ class Exploration:
         watch: Stopwatch,
         on_progress: OnProgress,
     ) -> None:
+        self._rows: Rows
+        self._arms: NDArray[np.int32]
+        self._streams: NDArray[np.int64]
+        self._nodes: NDArray[np.int64]
+        self._latest: list[Piece | None]
         self._captions = captions
         self.bars = bars
         self._first_bar = first_bar
@@ -129,7 +134,12 @@ class Exploration:
 
     @property
     def _bars_written(self) -> NDArray[np.int64]:
-        return np.maximum(self._rows.bars_done - self._first_bar, 0)
+        return np.asarray(np.maximum(self._rows.bars_done - self._first_bar, 0))
+
+    @property
+    def log_probability_per_token(self) -> NDArray[np.float64]:
+        """[B] mean log-probability under the model of the tokens of each row, in nats; 0 before the first."""
+        return np.asarray(self.tree.log_probability[self._nodes] / np.maximum(self.tree.tokens[self._nodes], 1))
 
     @property
     def caption_count(self) -> int:
@@ -153,13 +163,12 @@ class Exploration:
         that were never judged.
         """
         if self.tuning is None:
-            values = self.tree.lineage_scores(self._nodes, PRECISION_POWER)
+            values = self.tree.lineage_scores(self._nodes.tolist(), PRECISION_POWER)
         else:
             judged = [{} if piece is None else piece.breakdown.terms for piece in self._latest]
             terms = {name: np.array([row.get(name, np.nan) for row in judged]) for name in self._weights}
             share = self._bars_written / self.bars
-            nats = self.tree.log_probability[self._nodes] / np.maximum(self.tree.tokens[self._nodes], 1)
-            values = self.tuning.values(share, terms, nats, self._weights)
+            values = self.tuning.values(share, terms, self.log_probability_per_token, self._weights)
         rewards = self.tree.reward_total[self._nodes]
         return np.where(self._rows.finished & ~np.isnan(rewards), rewards, values)
 
@@ -242,7 +251,7 @@ class Exploration:
         self._streams = streams.copy()
         self._fresh_stream = int(streams.max()) + 1
         self._nodes = np.full(rows.size, ROOT, np.int64)
-        self._latest: list[Piece | None] = [None] * rows.size
+        self._latest = [None] * rows.size
         self._first_node = self.tree.size
         self._bars_told = 0
         self.rounds += 1
