@@ -22,6 +22,7 @@ def test_a_search_returns_what_the_server_found(server: Background) -> None:
     assert result.best is result.candidates[0]
     assert result.stop_reason == "COMPLETED"
     assert [c.midi for c in result.candidates] == [c.midi for c in again.candidates]
+    assert result.plain_sample is not None
     assert result.best.reward.total >= result.plain_sample.reward.total
     assert result.arms[0] == CAPTION
     assert seen[-1].best is not None

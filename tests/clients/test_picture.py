@@ -7,36 +7,10 @@ import pytest
 
 from motet.client.general_midi import PROGRAM_NAMES
 from motet.client.picture import DRUMS, _read, draw
-from motet.client.result import Candidate, EffectiveControls, Reward, SearchResult, TreeNode
 from motet.music import instrument, midi
 from motet.music.score import DRUMS as SCORE_DRUMS
 from motet.music.score import Score
-from motet.v1 import search_pb2
-from tests.fakes import fake_score
-
-PIANO = fake_score([0, 5, 6, 7, 8, 0, 9, 10, 11, 12])
-
-
-def a_result(score: Score) -> SearchResult:
-    reward = Reward(total=0.7, terms={"harmony": 0.7}, details={})
-    best = Candidate(
-        midi=midi.write(score), reward=reward, arm=0, arm_caption="x", seed=1, tokens=10, log_probability=-1.0,
-        lineage=(0, 1, 3), bars=2, finished=True,
-    )  # fmt: skip
-    nodes = (
-        TreeNode(index=0, parent=-1, arm=-1, reward=None, bars=0, alive=False),
-        TreeNode(index=1, parent=0, arm=0, reward=0.5, bars=1, alive=False),
-        TreeNode(index=2, parent=0, arm=1, reward=None, bars=1, alive=False),
-        TreeNode(index=3, parent=1, arm=0, reward=0.7, bars=2, alive=True),
-        TreeNode(index=4, parent=2, arm=1, reward=0.4, bars=2, alive=True),
-    )
-    controls = EffectiveControls.of(search_pb2.EffectiveControls())
-    return SearchResult(
-        controls=controls,
-        candidates=(best,), plain_sample=replace(best, lineage=(0, 2, 4)), nodes=nodes, arms=("x", "y"), model="m",
-        model_version="1", reward_version="2", strategy="s", seed=1, bars=2, tokens=20, stop_reason="COMPLETED",
-        elapsed_s=1.0,
-    )  # fmt: skip
+from tests.clients.results import PIANO, a_result
 
 
 @pytest.mark.parametrize(
@@ -76,6 +50,14 @@ def test_a_search_of_which_nothing_was_judged_is_drawn(tmp_path: Path) -> None:
     nodes = tuple(replace(node, reward=None) for node in result.nodes)
     draw(replace(result, nodes=nodes), "A caption", tmp_path / "x.svg")
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
+
+
+def test_a_search_without_a_plain_sample_is_drawn(tmp_path: Path) -> None:
+    with_plain, without = (tmp_path / name for name in ("with.svg", "without.svg"))
+    draw(a_result(PIANO), "A caption", with_plain)
+    draw(replace(a_result(PIANO), plain_sample=None), "A caption", without)
+    assert "plain sample" in with_plain.read_text()
+    assert "plain sample" not in without.read_text()
 
 
 def test_the_notes_are_those_of_the_file() -> None:

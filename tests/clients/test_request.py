@@ -51,6 +51,22 @@ def test_numbers_that_do_not_fit_are_named() -> None:
         requests.search("x", bars=2**40)
 
 
+def test_rounds_are_a_number_or_all_there_is_time_for() -> None:
+    absent, some, endless = (requests.search("x", rounds=rounds) for rounds in (None, 3, "all"))
+    assert (absent.HasField("round_count"), absent.unlimited_rounds) == (False, False)
+    assert (some.round_count, some.unlimited_rounds) == (3, False)
+    assert (endless.HasField("round_count"), endless.unlimited_rounds) == (False, True)
+
+
+def test_limits_go_over_the_wire() -> None:
+    message = requests.search("x", tokens=2**40, least_gain=0.0, strategy="islands:islands=2")
+    assert (message.token_limit, message.least_gain, message.strategy) == (2**40, 0.0, "islands:islands=2")
+    assert message.HasField("least_gain")
+    assert not requests.search("x").HasField("least_gain")
+    with pytest.raises(RequestError, match="token_limit: must be a whole number of 64 bits"):
+        requests.search("x", tokens=2**64)
+
+
 def test_controls_that_are_absent_stay_absent() -> None:
     assert not requests.search("x").HasField("controls")
     assert not requests.search("x", controls=Controls()).controls.ListFields()

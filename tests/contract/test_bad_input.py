@@ -140,6 +140,49 @@ SEARCHES += [
 ]
 
 
+SEARCHES += [
+    ("no tokens", SearchRequest(caption=CAPTION, token_limit=0), ["token_limit"]),
+    ("negative tokens", SearchRequest(caption=CAPTION, token_limit=-(2**63)), ["token_limit"]),
+    ("no end of tokens", SearchRequest(caption=CAPTION, token_limit=2**63 - 1), ["token_limit"]),
+    ("no rounds", SearchRequest(caption=CAPTION, round_count=0), ["round_count"]),
+    ("negative rounds", SearchRequest(caption=CAPTION, round_count=-1), ["round_count"]),
+    ("too many rounds", SearchRequest(caption=CAPTION, round_count=2**31 - 1), ["round_count"]),
+    (
+        "a number of rounds without number",
+        SearchRequest(caption=CAPTION, round_count=2, unlimited_rounds=True),
+        ["unlimited_rounds"],
+    ),
+    (
+        "no rounds, and all of them",
+        SearchRequest(caption=CAPTION, round_count=0, unlimited_rounds=True),
+        ["unlimited_rounds", "round_count"],
+    ),
+    ("a loss as least gain", SearchRequest(caption=CAPTION, least_gain=-0.1), ["least_gain"]),
+    ("more than all there is to gain", SearchRequest(caption=CAPTION, least_gain=1.5), ["least_gain"]),
+    ("NaN gain", SearchRequest(caption=CAPTION, least_gain=math.nan), ["least_gain"]),
+    ("infinite gain", SearchRequest(caption=CAPTION, least_gain=math.inf), ["least_gain"]),
+    ("a setting without a name", SearchRequest(caption=CAPTION, strategy="population:.5"), ["strategy"]),
+    ("a strategy with an empty setting", SearchRequest(caption=CAPTION, strategy="population:"), ["strategy"]),
+    ("an unknown setting", SearchRequest(caption=CAPTION, strategy="population:luck=1"), ["strategy.luck"]),
+    ("a setting of nothing", SearchRequest(caption=CAPTION, strategy="sample:keep=1"), ["strategy.keep"]),
+    ("a setting twice", SearchRequest(caption=CAPTION, strategy="islands:islands=2,islands=3"), ["strategy.islands"]),
+    ("a NaN setting", SearchRequest(caption=CAPTION, strategy="population:wide=nan"), ["strategy.wide"]),
+    ("half an island", SearchRequest(caption=CAPTION, strategy="islands:islands=1.5"), ["strategy.islands"]),
+    ("no islands", SearchRequest(caption=CAPTION, strategy="islands:islands=0"), ["strategy.islands"]),
+    ("a setting in words", SearchRequest(caption=CAPTION, strategy="population:wide=very"), ["strategy.wide"]),
+    (
+        "a setting of 100,000 characters",
+        SearchRequest(caption=CAPTION, strategy="population:" + "a" * 100_000),
+        ["strategy"],
+    ),
+    (
+        "limits that are all wrong",
+        SearchRequest(caption=CAPTION, strategy="smc:x=1", token_limit=0, round_count=0, least_gain=2),
+        ["strategy.x", "token_limit", "round_count", "least_gain"],
+    ),
+]
+
+
 @pytest.mark.parametrize(("request_", "fields"), [case[1:] for case in SEARCHES], ids=[case[0] for case in SEARCHES])
 async def test_a_bad_search_is_refused_by_field(start: Start, request_: SearchRequest, fields: list[str]) -> None:
     async with start() as running:
@@ -215,6 +258,11 @@ async def test_unknown_names_are_not_found_and_the_known_ones_listed(start: Star
             (SearchRequest(caption=CAPTION, model="gpt"), errors_pb2.ERROR_REASON_MODEL_NOT_FOUND, "fake"),
             (SearchRequest(caption=CAPTION, model="fake@old"), errors_pb2.ERROR_REASON_MODEL_NOT_FOUND, "fake@0123"),
             (SearchRequest(caption=CAPTION, strategy="luck"), errors_pb2.ERROR_REASON_STRATEGY_NOT_FOUND, "population"),
+            (
+                SearchRequest(caption=CAPTION, strategy="a:b=1"),
+                errors_pb2.ERROR_REASON_STRATEGY_NOT_FOUND,
+                "population",
+            ),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await collect(running.stub.Search(request))

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from motet.rewards import text
 from motet.rewards.composite import Breakdown, Composite, Weights
 from motet.rewards.farm import Farm
 from motet.rewards.render import Player, RenderConfig, Renderer, wav
-from motet.search import strategy
-from motet.search.contract import OnProgress, Reward
-from motet.search.run import Searcher, SearchRequest, SearchResult
+from motet.search.contract import Reward
+from motet.search.progress import OnProgress
+from motet.search.run import Searcher, SearchRequest, SearchResult, tuning_of
+from motet.server.catalogue import Strategy, catalogue
 from motet.server.config import ServerConfig
 
 LISTENING_RATE_HZ = 44_100
@@ -50,6 +51,7 @@ class Backend:
         model_version: of its weights.
         reward_version: of the reward.
         max_midi_bytes: of a file to judge or play.
+        mutator: what mutates captions, by the name that clients are told.
         soundfont: what ``render`` plays with; None: the default one.
         open_player: makes a synthesizer; fakes in tests.
     """
@@ -63,6 +65,7 @@ class Backend:
         model_version: str,
         reward_version: str,
         max_midi_bytes: int,
+        mutator: str = "builtin",
         soundfont: Path | None = None,
         open_player: Callable[[RenderConfig], Player] = Renderer,
     ) -> None:
@@ -71,15 +74,16 @@ class Backend:
         self.model = model
         self.model_version = model_version
         self.reward_version = reward_version
+        self.mutator = mutator
         self._limits = midi.Limits(max_bytes=max_midi_bytes)
         # A synthesizer holds the soundfont; the few rates that people ask for stay loaded.
         self._player = lru_cache(maxsize=_PLAYERS_KEPT)(open_player)
         self._soundfont = soundfont
 
-    @property
-    def strategies(self) -> tuple[str, ...]:
-        """Names of the installed search strategies."""
-        return strategy.names()
+    @cached_property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The installed search strategies, the default one first."""
+        return catalogue(self._searcher.tuning.strategies if self._searcher.tuning else {})
 
     def check_model(self, name: str) -> None:
         """Raises NotFoundError unless ``name`` is empty, the model's name, or ``name@version``."""
@@ -124,6 +128,7 @@ class Backend:
 
     def warm_up(self) -> None:
         """Does everything once in small, so that the first request compiles and loads nothing any more."""
+        _ = self.strategies
         request = SearchRequest(caption=_WARM_UP_CAPTION, seed=0, candidates=2, bars=2, mutations=1)
         self.search(request, on_progress=lambda progress: None, cancelled=lambda: False)
         self._player(RenderConfig(rate_hz=LISTENING_RATE_HZ, effects=True, soundfont=self._soundfont))
@@ -153,8 +158,11 @@ def load(config: ServerConfig) -> Backend:
     workers = config.render_workers or min(4, os.cpu_count() or 1)
     farm = Farm(RenderConfig(rate_hz=hearing.rate_hz), workers=workers)
     reward = Composite.default(embed, renderer=farm, text=hearing)
+    # Half of the cores decode while the others render and judge what was decoded before.
+    decoder = Decoder(checkpoint, encoder, threads=config.threads or max(1, (os.cpu_count() or 1) // 2))
+    searcher = Searcher(decoder, reward, vocabulary=checkpoint.tokenizer, tuning=tuning_of(checkpoint), judges=workers)
     return Backend(
-        searcher=Searcher(Decoder(checkpoint, encoder), reward, vocabulary=checkpoint.tokenizer),
+        searcher=searcher,
         reward=reward,
         model=checkpoint.name,
         model_version=checkpoint.version,

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="searches that run at once, their pieces decoded in common steps; fewer end each sooner, more wait less "
         "(default: 4)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model (default: all cores)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of the model (default: half the cores)")
     parser.add_argument(
         "--text-backend",
         default="builtin",

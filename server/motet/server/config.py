@@ -25,7 +25,7 @@ class ServerConfig:
             lets callers wait for longer than they will.
         parallel_searches: searches that run at once, 1 to 64, their pieces decoded in common steps. Fewer end each
             sooner; more wait less and use the cores better.
-        threads: CPU threads of the model, 1 to 1,024; ``None`` leaves it to torch.
+        threads: CPU threads of the model, 1 to 1,024; ``None`` is half the cores.
         text_backend: what hears whether music fits its caption, see ``motet.rewards.text.open``.
         soundfont: what listeners hear; ``None`` is the default one. Scores are always taken with the default one.
         render_workers: processes that render what is scored, 1 to 64; ``None`` is one for each core, at most 4.

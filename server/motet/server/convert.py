@@ -11,11 +11,14 @@ from motet.music.error import InvalidInputError, NotFoundError
 from motet.rewards.composite import DEFAULT_WEIGHTS, Breakdown, Weights
 from motet.rewards.reward import installed
 from motet.search.budget import StopReason
+from motet.search.profile import Profile
+from motet.search.progress import Progress
 from motet.search.request import MAX_CANDIDATES
-from motet.search.result import Candidate, Progress, SearchResult
+from motet.search.result import Candidate, SearchResult
 from motet.search.run import SearchRequest
+from motet.search.spec import DEFAULT
 from motet.search.tree import TreeSnapshot
-from motet.server import controls
+from motet.server import catalogue, controls
 from motet.server.backend import LISTENING_RATE_HZ
 from motet.server.errors import ViolationsError, check, duration_of, renamed
 from motet.v1 import search_pb2, search_service_pb2
@@ -39,6 +42,9 @@ _FIELDS = {
     "guidance": "guidance",
     "mutation_count": "mutations",
     "result_count": "results",
+    "token_limit": "tokens",
+    "round_count": "rounds",
+    "least_gain": "least_gain",
 }
 """Fields of the message -> arguments of the search."""
 
@@ -59,12 +65,17 @@ def search_request(message: search_service_pb2.SearchRequest, *, deadline_s: flo
         if name in {"caption", "strategy"} or message.HasField(name):  # type: ignore[arg-type]
             given[argument] = getattr(message, name)
     violations: list[InvalidInputError] = []
+    if message.unlimited_rounds:
+        if "rounds" in given:
+            violations.append(InvalidInputError.of("unlimited_rounds", "must not come with round_count", True))
+        else:
+            given["rounds"] = None
     try:
         given["weights"] = weights(message.reward_weights)
     except InvalidInputError as error:
         violations.extend(error.violations if isinstance(error, ViolationsError) else [error])
     for name, argument in _FIELDS.items():
-        if argument not in given:
+        if given.get(argument) is None:
             continue
         alone = {"caption": "music", argument: given[argument]}
         if argument == "results":  # its upper bound is the number of candidates, if that is a good one
@@ -193,7 +204,12 @@ class ToldTree:
 
 
 def progress(
-    state: Progress, nodes: Sequence[search_pb2.TreeNode], *, search_id: str, elapsed_s: float
+    state: Progress,
+    nodes: Sequence[search_pb2.TreeNode],
+    *,
+    search_id: str,
+    elapsed_s: float,
+    round_goal: int | None = 1,
 ) -> search_pb2.Progress:
     """Where a running search stands; ``nodes`` are those that the reader does not know yet."""
     message = search_pb2.Progress(
@@ -207,6 +223,8 @@ def progress(
         node_count=state.nodes,
         token_count=state.tokens,
         nodes=nodes,
+        round=state.round,
+        round_goal=round_goal or 0,
     )
     if state.best_total is not None:
         message.best_reward.CopyFrom(search_pb2.Reward(total=state.best_total, terms=_terms(state.best_terms)))
@@ -220,6 +238,25 @@ def begun(*, search_id: str, elapsed_s: float) -> search_pb2.Progress:
     )
 
 
+def strategy(one: catalogue.Strategy) -> search_service_pb2.Strategy:
+    """A strategy as it describes itself."""
+    return search_service_pb2.Strategy(
+        name=one.name,
+        description=one.description,
+        default=one.name == DEFAULT,
+        keeps_plain_sample=one.keeps_plain,
+        settings=[
+            search_service_pb2.StrategySetting(
+                name=setting.name,
+                default_value=setting.default,
+                kind=_KINDS[setting.kind],
+                description=setting.description,
+            )
+            for setting in one.settings
+        ],
+    )
+
+
 def queued(position: int, *, search_id: str, elapsed_s: float) -> search_pb2.Progress:
     """Where a waiting search stands: behind ``position`` others."""
     return search_pb2.Progress(
@@ -230,10 +267,18 @@ def queued(position: int, *, search_id: str, elapsed_s: float) -> search_pb2.Pro
     )
 
 
+_KINDS: dict[type, search_service_pb2.SettingKind.ValueType] = {
+    bool: search_service_pb2.SETTING_KIND_FLAG,
+    int: search_service_pb2.SETTING_KIND_WHOLE_NUMBER,
+    float: search_service_pb2.SETTING_KIND_NUMBER,
+}
+
 _STOP_REASONS = {
     StopReason.COMPLETED: search_pb2.STOP_REASON_COMPLETED,
     StopReason.DEADLINE: search_pb2.STOP_REASON_TIME_LIMIT,
     StopReason.CANCELLED: search_pb2.STOP_REASON_STOPPED,
+    StopReason.TOKENS: search_pb2.STOP_REASON_TOKEN_LIMIT,
+    StopReason.CONVERGED: search_pb2.STOP_REASON_CONVERGED,
 }
 
 
@@ -241,7 +286,7 @@ def result(found: SearchResult, *, model: str, model_version: str, reward_versio
     """The outcome of a search; ``elapsed`` is left for the caller, who knows of the waiting."""
     return search_pb2.SearchResult(
         candidates=[_candidate(piece) for piece in found.candidates],
-        plain_sample=_candidate(found.plain),
+        plain_sample=None if found.plain is None else _candidate(found.plain),
         nodes=[_node(index, row) for index, row in enumerate(_rows(found.tree))],
         arms=[search_pb2.Arm(index=index, caption=text) for index, text in enumerate(found.arms)],
         model=model,
@@ -253,6 +298,21 @@ def result(found: SearchResult, *, model: str, model_version: str, reward_versio
         token_count=found.tokens,
         bar_count=found.bars,
         controls=controls.effective(found.plan),
+        round_count=found.rounds,
+        near_copy_count=found.near_copies_removed,
+        prefilled_token_count=found.prefilled,
+        profile=_profile(found.profile),
+    )
+
+
+def _profile(spent: Profile) -> search_pb2.Profile:
+    return search_pb2.Profile(
+        decoding=duration_of(spent.decoding_s),
+        scoring=duration_of(spent.scoring_s),
+        waiting=duration_of(spent.waiting_s),
+        tree=duration_of(spent.tree_s),
+        elapsed=duration_of(spent.elapsed_s),
+        tree_share=spent.tree_share,
     )
 
 
@@ -268,6 +328,7 @@ def _candidate(piece: Candidate) -> search_pb2.Candidate:
         lineage=piece.lineage,
         bar_count=piece.bars,
         finished=piece.finished,
+        stream=piece.stream,
     )
 
 

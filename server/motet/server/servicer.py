@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import grpc
 
 from motet.music.error import InvalidInputError, NotFoundError
-from motet.search.result import Progress
+from motet.search.progress import Progress
 from motet.search.run import SearchRequest
 from motet.server import convert
 from motet.server.admission import Admission
@@ -99,7 +99,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
             job.future.add_done_callback(lambda _: mailbox.wake())
             self._searches[search_id] = job
             try:
-                async for progress in self._progress(job, mailbox, search_id, started):
+                async for progress in self._progress(job, mailbox, search_id, started, search.rounds):
                     yield search_service_pb2.SearchResponse(progress=progress)
                 result = job.future.result()
                 result.elapsed.CopyFrom(duration_of(time.monotonic() - started))
@@ -109,7 +109,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
                 engine.withdraw(job)
 
     async def _progress(
-        self, job: Job[Any], mailbox: Mailbox[Progress], search_id: str, started: float
+        self, job: Job[Any], mailbox: Mailbox[Progress], search_id: str, started: float, rounds: int | None
     ) -> AsyncGenerator[search_pb2.Progress, None]:
         """Tells the place in the queue while it changes, then the latest progress, until the job is done.
 
@@ -126,7 +126,9 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
             position = self._searching.engine.position(job)
             state = mailbox.take()
             if state is not None:
-                last = convert.progress(state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s)
+                last = convert.progress(
+                    state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s, round_goal=rounds
+                )
                 repeat_at = time.monotonic() + _REPEAT_S
                 yield last
                 await _pause(job, interval_s)
@@ -147,7 +149,9 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         state = mailbox.take()
         if state is not None:
             elapsed_s = time.monotonic() - started
-            yield convert.progress(state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s)
+            yield convert.progress(
+                state, tree.news(state.tree), search_id=search_id, elapsed_s=elapsed_s, round_goal=rounds
+            )
 
     def _budget_s(self, request: search_service_pb2.SearchRequest, context: Context) -> float:
         """Seconds that the answer may take: the least of the request's limit, the server's, and the call's deadline."""
@@ -217,9 +221,18 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         with self._sounding.admission.admit():
             backend = self._backend()
         model = search_service_pb2.Model(
-            name=backend.model, version=backend.model_version, default=True, strategies=backend.strategies
+            name=backend.model,
+            version=backend.model_version,
+            default=True,
+            strategies=sorted(strategy.name for strategy in backend.strategies),
+            strategy_details=[convert.strategy(strategy) for strategy in backend.strategies],
         )
-        return search_service_pb2.ListModelsResponse(models=[model], reward_version=backend.reward_version)
+        return search_service_pb2.ListModelsResponse(
+            models=[model],
+            reward_version=backend.reward_version,
+            mutator=backend.mutator,
+            parallel_search_count=self._config.parallel_searches,
+        )
 
 
 def _until(search: SearchRequest, deadline: float) -> SearchRequest:
