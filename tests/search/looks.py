@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
+from motet.music.attributes import Attributes
+from motet.music.caption import Caption
 from motet.search.exploration import Exploration
 from motet.search.request import SearchRequest
 from motet.search.result import SearchResult
@@ -30,6 +32,7 @@ class Look:
     finished: list[bool]
     values: NDArray[np.float64]
     rewards: NDArray[np.float64]
+    log_probability_per_token: NDArray[np.float64]
     parents: list[int]
     arms_after: list[int] = field(default_factory=list)
 
@@ -48,6 +51,7 @@ def watched() -> Iterator[list[Look]]:
             self.finished.tolist(),
             self.values(),
             rewards,
+            self.log_probability_per_token,
             [int(parent) for parent in parents],
         )
         select(self, parents, arms)
@@ -58,9 +62,16 @@ def watched() -> Iterator[list[Look]]:
         yield looks
 
 
+def numbered(
+    caption: Caption, count: int, *, seed: int, settled: Callable[[Attributes], Attributes]
+) -> Sequence[Caption]:
+    """Mutants of a caption that differ by a number, others for every seed."""
+    return [Caption(f"{caption.text}, version {seed % 997}.{number}", caption.attributes) for number in range(count)]
+
+
 def search(request: SearchRequest, *, early_end_share: float = 0.0) -> SearchResult:
-    """A search on a fake decoder and a fake reward."""
-    return Searcher(FakeDecoder(early_end_share=early_end_share), CountingReward()).run(request)
+    """A search on a fake decoder, a fake reward and fake mutants."""
+    return Searcher(FakeDecoder(early_end_share=early_end_share), CountingReward(), mutate=numbered).run(request)
 
 
 def check_golden(request: SearchRequest, name: str) -> None:

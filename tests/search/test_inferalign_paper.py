@@ -72,3 +72,11 @@ def test_the_result_is_the_best_beam() -> None:
     result = search(REQUEST)
     ended = result.tree.reward_total[result.tree.finished]
     assert result.best.breakdown.total == ended.max()
+
+
+def test_every_round_begins_with_mutants_of_its_own() -> None:
+    with watched() as looks:
+        search(replace(REQUEST, rounds=2, strategy="inferalign_paper:mutates=0"))
+    first, second = (look.arms_after for look in looks if look.bars_done == 0)
+    assert first[0] == second[0] == 0
+    assert not set(first[1:]) & set(second[1:])

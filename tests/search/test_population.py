@@ -11,6 +11,7 @@ from motet.music.error import InvalidInputError
 from motet.search import strategy
 from motet.search.population import Population, PopulationConfig
 from motet.search.request import SearchRequest
+from tests.fakes import FakeBatch
 from tests.search.looks import TOKENS_PER_BAR, check_golden, search, watched
 
 REQUEST = SearchRequest(caption="a slow waltz for piano", seed=11, candidates=6, bars=8, mutations=0)
@@ -53,6 +54,8 @@ def test_the_original_starts_with_half_of_the_rows(candidates: int, mutants: int
         ("chunk_share", 0.0),
         ("chunk_share", 1.5),
         ("chunk_bars", 0),
+        ("prior", -0.1),
+        ("prior", float("nan")),
     ],
 )
 def test_bad_settings_are_refused(field: str, value: Any) -> None:
@@ -146,3 +149,18 @@ def test_chunks_are_in_bars_or_in_shares_of_the_piece(chunk: str, looks: int) ->
     with watched() as seen:
         search(replace(REQUEST, strategy=f"population:{chunk}"))
     assert len(seen) == looks
+
+
+def test_a_prior_lets_likelier_rows_go_on_but_does_not_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeBatch, "log_probability", lambda self, row: -float(np.mean(self.tokens(row) % 7)))
+    with watched() as looks:
+        result = search(replace(REQUEST, strategy="population:prior=1,keep_early=.5,keep_late=.5,keeps_plain=0"))
+    by_value = []
+    for look in looks:
+        promised = look.values + look.log_probability_per_token
+        assert set(np.argsort(-promised, kind="stable")[:3].tolist()) == set(look.parents)
+        by_value.append(set(np.argsort(-look.values, kind="stable")[:3].tolist()) == set(look.parents))
+    assert len(looks) == 3
+    assert not all(by_value)
+    ended = result.tree.reward_total[result.tree.finished]
+    assert result.best.breakdown.total == ended.max()

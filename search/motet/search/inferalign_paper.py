@@ -85,13 +85,12 @@ def one_original(rows: int, mutants: int) -> list[int]:
 
 
 def mutate_rows(exploration: Exploration, mutations: int) -> bool:
-    """Draws mutants until there are ``mutations`` and deals them out to the rows; False when none are allowed."""
-    known = exploration.caption_count - 1
-    if not known:
+    """Draws mutants until the rows have ``mutations`` and deals them out; False when the request allows none."""
+    mutants = list(dict.fromkeys(arm for arm in exploration.arms.tolist() if arm != ORIGINAL))
+    if not mutants:
         return False
-    if known < mutations:
-        exploration.mutants(mutations - known)
-    arms = one_original(exploration.size, min(mutations, exploration.caption_count - 1))
+    mutants += exploration.mutants(max(0, mutations - len(mutants)))
+    arms = [mutants[arm - 1] if arm else ORIGINAL for arm in one_original(exploration.size, len(mutants))]
     exploration.select(np.arange(exploration.size), arms)
     return True
 

@@ -30,6 +30,8 @@ class PopulationConfig:
         prune_at: share of the piece at which a wide start is pruned, above 0 and below 1.
         chunk_share: share of the piece between two looks, above 0 and at most 1; None for ``chunk_bars``.
         chunk_bars: bars between two looks, or None for ``Exploration.chunk_bars``.
+        prior: what a piece that the model itself finds likelier is worth, in reward for each nat a token, 0 to 1. It
+            decides only who goes on, never who ranks first: what a reward has not learnt to see, the model may.
         keeps_plain: whether row 0 is the plain sample, which stays whatever its reward.
     """
 
@@ -39,6 +41,7 @@ class PopulationConfig:
     prune_at: float = 0.25
     chunk_share: float | None = None
     chunk_bars: int | None = None
+    prior: float = 0.0
     keeps_plain: bool = True
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class PopulationConfig:
             raise InvalidInputError.of("chunk_share", "must be above 0 and at most 1", self.chunk_share)
         if self.chunk_bars is not None and self.chunk_bars < 1:
             raise InvalidInputError.of("chunk_bars", "must be at least 1", self.chunk_bars)
+        if not 0 <= self.prior <= 1:
+            raise InvalidInputError.of("prior", "must be from 0 to 1", self.prior)
 
     def rows_per_piece(self, share: float) -> float:
         """Rows that begin for each whole piece that may be spent, if they are pruned when ``share`` is written."""
@@ -136,7 +141,10 @@ class Population:
         self, exploration: Exploration, islands: NDArray[np.int64], keep: NDArray[np.int64], rows_out: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Keeps the best ``keep`` [I] rows of each island and makes ``rows_out`` [I] of them; the islands of these."""
-        values, stays = exploration.values(), exploration.protected.copy()
+        values = exploration.values()
+        if self._config.prior:
+            values = values + self._config.prior * exploration.log_probability_per_token
+        stays = exploration.protected.copy()
         original = np.flatnonzero(exploration.arms == ORIGINAL)
         early = exploration.bars_done <= ORIGINAL_UNTIL * exploration.bars
         if early and original.size and not stays[original].any():
