@@ -75,11 +75,15 @@ class Engine:
             return not self._running and not self._queue
 
     def position(self, job: Job[Any]) -> int | None:
-        """Number of jobs that come before ``job``, the running ones included; ``None`` once it runs or is done."""
+        """Number of jobs that come before ``job``, the running ones included; ``None`` once it runs or is done.
+
+        0 while a thread that is free for it is about to take it.
+        """
         with self._change:
             if job not in self._queue:
                 return None
-            return self._queue.index(job) + len(self._running)
+            ahead = self._queue.index(job) + len(self._running)
+            return 0 if ahead < len(self._threads) else ahead
 
     def withdraw(self, job: Job[Any]) -> None:
         """Cancels ``job``; one that still waits leaves the queue at once."""
