@@ -32,7 +32,14 @@ class Caption:
 
 
 def parse(text: str) -> Caption:
-    """A validated caption with its attributes.
+    """A validated caption with its attributes; raises what ``check`` raises."""
+    check(text)
+    text = text.strip()
+    return Caption(text, parse_attributes(text))
+
+
+def check(text: str) -> None:
+    """Makes sure that a text can be a caption.
 
     Raises:
         InvalidInputError: not a string, blank, longer than 2000 characters, not encodable as UTF-8 (lone surrogates),
@@ -51,8 +58,6 @@ def parse(text: str) -> Caption:
             rule = "must be valid UTF-8 text without control characters"
             shown = f"U+{ord(character):04X} at character {position}"
             raise InvalidInputError.of("caption", rule, shown, reason="CAPTION_NOT_TEXT")
-    text = text.strip()
-    return Caption(text, parse_attributes(text))
 
 
 def parse_attributes(text: str) -> Attributes:

@@ -96,8 +96,9 @@ class Words:
 
     def found(self, value: T, start: int, end: int) -> Found[T]:
         """The phrase from character ``start`` to before ``end``, which must touch a word, with what it means."""
-        first, last = self.index_at(start), max(self.index_at(start), self.index_at(end - 1))
-        last = min(last, len(self) - 1)
+        first = last = self.index_at(start)
+        while last + 1 < len(self) and self._spans[last + 1][0] < end:
+            last += 1
         return Found(value, first, last, start, end, self.negated[first])
 
     def _negations(self) -> list[bool]:

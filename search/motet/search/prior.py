@@ -1,106 +1,90 @@
-"""What is usual in music when a caption leaves it open: small tables for the mutators.
+"""What is usual in music where a caption leaves it open, measured on the training corpus.
 
-Judgement, not measurement: round figures in the spirit of what General MIDI files of each kind commonly hold.
+The table is written by ``motet calibrate captions``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from motet.music.attributes import Attributes
 from motet.music.key import Key
 from motet.music.meter import Meter
-from motet.music.score import DEFAULT_METER
+from motet.music.tempo import TEMPO_WORDS
 
-FRAMES: Final = (
-    ("Compose the following music: ", ""),
-    ("Please write this piece: ", ""),
-    ("A piece of music. ", ""),
-    ("Create this song: ", ""),
-)
-"""Phrases before and after a caption that ask for nothing new."""
-
-TEMPO_RANGES: Final = {
-    "ambient": (60.0, 90.0),
-    "ballad": (60.0, 90.0),
-    "blues": (80.0, 120.0),
-    "classical": (80.0, 130.0),
-    "country": (100.0, 130.0),
-    "dance": (118.0, 132.0),
-    "electronic": (110.0, 132.0),
-    "folk": (90.0, 130.0),
-    "funk": (95.0, 118.0),
-    "jazz": (100.0, 160.0),
-    "latin": (95.0, 130.0),
-    "metal": (120.0, 160.0),
-    "pop": (90.0, 125.0),
-    "punk": (150.0, 180.0),
-    "reggae": (75.0, 95.0),
-    "rock": (105.0, 140.0),
-    "soundtrack": (75.0, 120.0),
-    "swing": (120.0, 170.0),
-    "jig": (105.0, 125.0),
-    "reel": (100.0, 130.0),
-    "waltz": (100.0, 160.0),
-    "march": (100.0, 122.0),
-    "polka": (110.0, 130.0),
-    "lullaby": (55.0, 80.0),
-}
-_ANY_TEMPO: Final = (90.0, 130.0)
-
-LINE_UPS: Final = {
-    "blues": "electric guitar, piano, electric bass and drums",
-    "classical": "a piano",
-    "country": "acoustic guitar, violin, electric bass and drums",
-    "folk": "acoustic guitar and violin",
-    "funk": "clean electric guitar, electric bass and drums",
-    "jazz": "piano, acoustic bass and drums",
-    "latin": "acoustic guitar, piano, electric bass and drums",
-    "pop": "piano, acoustic guitar, electric bass and drums",
-    "reggae": "clean electric guitar, organ, electric bass and drums",
-    "rock": "overdriven guitar, electric bass and drums",
-    "soundtrack": "piano and string ensemble",
-}
-
-METERS: Final = {
-    "waltz": Meter(3, 4),
-    "minuet": Meter(3, 4),
-    "mazurka": Meter(3, 4),
-    "polonaise": Meter(3, 4),
-    "jig": Meter(6, 8),
-    "lullaby": Meter(6, 8),
-    "polka": Meter(2, 4),
-}
-
-_MAJOR: Final = {"C": 22, "G": 19, "D": 16, "F": 14, "A": 9, "Bb": 8, "Eb": 6, "E": 6}
-_MINOR: Final = {"A": 26, "E": 20, "D": 20, "G": 12, "C": 12, "B": 10}
-_TONICS: Final = {"C": 0, "D": 2, "Eb": 3, "E": 4, "F": 5, "G": 7, "A": 9, "Bb": 10, "B": 11}
-DARK_MOODS: Final = frozenset(("sad", "melancholic", "dark", "tense", "scary", "mysterious", "dramatic", "aggressive"))
-_MINOR_ODDS: Final = {True: 0.8, False: 0.25}
-"""Odds of a minor key for dark moods, and for all others."""
+TABLE: Final = Path(__file__).parent / "tables" / "prior.json"
+DRUM_PLAYER: Final = 128
+_LIKELY: Final = (0.2, 0.8)
+"""Quantiles between which a tempo is drawn: it binds the pieces that are written, so it should not be far out."""
+_LIKELY_METER: Final = 0.8
+"""A meter is usual for a caption when at least this share of the pieces like it have it."""
 
 
-def tempo_range(asked: Attributes) -> tuple[float, float]:
-    """Lowest and highest usual tempo in quarter notes a minute, for the first genre in the table."""
-    return next((TEMPO_RANGES[genre] for genre in asked.genres if genre in TEMPO_RANGES), _ANY_TEMPO)
+@cache
+def table() -> dict[str, Any]:
+    """The measured table; see ``motet.training.caption_prior.measure`` for what it holds."""
+    found: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return found
+
+
+def rows(asked: Attributes) -> list[dict[str, Any]]:
+    """Rows of the genres of a caption, first to last; those of its moods when it names no genre that is known."""
+    known = table()
+    genres = [known["genres"][name] for name in asked.genres if name in known["genres"]]
+    return genres or [known["moods"][name] for name in asked.moods if name in known["moods"]]
+
+
+def tempo(asked: Attributes, random: np.random.Generator) -> int:
+    """A usual tempo in quarter notes a minute: for the genre or mood, inside the tempo word when there is one."""
+    row = next(iter(rows(asked)), table()["all"])
+    levels, bpm = np.asarray(table()["quantiles"]), np.asarray(row["tempo"], np.float64)
+    low, high = TEMPO_WORDS[asked.tempo_word] if asked.tempo_word else (bpm[0], bpm[-1])
+    low, high = max(low, 30.0), min(high, 220.0)
+    bpm = bpm + np.arange(len(bpm)) * 1e-6  # strictly increasing
+    first, last = np.clip(np.interp([low, high], bpm, levels), *_LIKELY)
+    if last - first > 0.05:
+        drawn = float(np.interp(random.uniform(first, last), levels, bpm))
+    else:  # the genre hardly knows such a tempo
+        drawn = random.uniform(0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high)
+    return round(float(np.clip(drawn, np.ceil(low), np.floor(high))))
 
 
 def key(asked: Attributes, random: np.random.Generator) -> Key:
-    """A common key; minor more often than not for dark moods."""
-    minor = random.random() < _MINOR_ODDS[bool(DARK_MOODS & set(asked.moods))]
-    table = _MINOR if minor else _MAJOR
-    weights = np.array(list(table.values()), np.float64)
-    name = list(table)[int(random.choice(len(table), p=weights / weights.sum()))]
-    return Key(_TONICS[name], "minor" if minor else "major")
+    """A usual key: minor as often as in pieces of the genre, more or less often where the mood says so."""
+    known = table()
+    odds = [_odds(known["genres"][name]["minor"]) for name in asked.genres if name in known["genres"]]
+    overall = _odds(known["all"]["minor"])
+    total = float(np.mean(odds)) if odds else overall
+    total += sum(_odds(known["moods"][name]["minor"]) - overall for name in asked.moods if name in known["moods"])
+    minor = random.random() < 1 / (1 + np.exp(-total))
+    shares = np.asarray(known["keys"]["minor" if minor else "major"])
+    return Key(int(random.choice(12, p=shares / shares.sum())), "minor" if minor else "major")
 
 
-def meter(asked: Attributes) -> Meter:
-    """The meter of the dance that the caption names, else 4/4."""
-    return next((METERS[genre] for genre in asked.genres if genre in METERS), DEFAULT_METER)
+def meter(asked: Attributes) -> Meter | None:
+    """The time signature that nearly all pieces like it have, None when several are common."""
+    for row in rows(asked):
+        name, share = next(iter(row["meters"].items()))
+        if share >= _LIKELY_METER:
+            return Meter.parse(name)
+    return None
 
 
-def instruments(asked: Attributes) -> str | None:
-    """A usual line-up in words, for the first genre in the table; None when there is none."""
-    return next((LINE_UPS[genre] for genre in asked.genres if genre in LINE_UPS), None)
+def players(asked: Attributes, random: np.random.Generator) -> tuple[int, ...]:
+    """A usual line-up for the genre, by its frequency: General MIDI programs, drums 128; empty when none is known."""
+    line_ups = [(tuple(names), count) for row in rows(asked) for names, count in row["line_ups"]]
+    if not line_ups:
+        return ()
+    counts = np.sqrt([count for _, count in line_ups])  # the most frequent one, but not always
+    return line_ups[int(random.choice(len(line_ups), p=counts / counts.sum()))][0]
+
+
+def _odds(share: float) -> float:
+    """Log odds, kept finite."""
+    held = min(max(share, 0.02), 0.98)
+    return float(np.log(held / (1 - held)))
