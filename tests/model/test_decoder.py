@@ -8,15 +8,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from motet.model.controls import Controls
 from motet.model.decoder import Batch, Decoder, Prompt
 from motet.model.header import DRUM_PLAYER
+from motet.model.seed import Seed
 from motet.model.splitmix import uniforms
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
+from motet.music.meter import Meter
 from motet.music.score import DRUMS
-from tests.tiny import tiny_checkpoint
+from tests.tiny import random_score, tiny_checkpoint
 
 PLAIN, ASKED = "a slow tune for piano", "flute and drums in C major"
 ASKED_FOR: dict[str, Any] = {"key": Key(0, "major"), "required": (73, DRUM_PLAYER)}
@@ -194,6 +197,99 @@ def test_guided_rows_branch_with_their_companions() -> None:
         np.testing.assert_allclose(again[row], none + 2.0 * (one - none), atol=1e-3)
 
 
+PROMPTS = (
+    Prompt(PLAIN, Controls(bars=4, temperature=1.0, top_p=0.98)),
+    Prompt(ASKED, Controls(bars=4, **ASKED_FOR)),
+    Prompt("a waltz", Controls(bars=3, meter=Meter(3, 4), required=(33,), allowed=(33, 73), temperature=1.2)),
+    Prompt("loud", Controls(bars=5, guidance=2.0, scale=True, allowed=(127,), required=(127,), tempo_bpm=90)),
+)
+"""Such as contradict each other in meter, players and length."""
+
+Life = list[tuple[int, int, int | None]]
+"""What a row went through: bars to grow, then the stream and, where it changed, the prompt that it went on with."""
+
+
+def lived(life: Life, first: int, stream: int) -> Batch:
+    """A row alone that goes through the same."""
+    batch = decoder().open([PROMPTS[first]], seed=6, max_tokens=150, streams=np.array([stream]))
+    for bars, stream, prompt in life:
+        if bars:
+            batch.advance(bars)
+        batch.select(np.array([0]), np.array([stream]), [None if prompt is None else PROMPTS[prompt]])
+    return batch
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_rows_that_multiply_and_change_their_words_go_on_as_they_would_alone(data: st.DataObject) -> None:
+    numbers = st.integers(0, len(PROMPTS) - 1)
+    first = data.draw(st.lists(numbers, min_size=1, max_size=3))
+    batch = decoder().open([PROMPTS[one] for one in first], seed=6, max_tokens=150)
+    lives: list[tuple[int, int, Life]] = [(one, row, []) for row, one in enumerate(first)]
+    streams = list(range(len(first)))
+    for turn in range(data.draw(st.integers(1, 3))):
+        bars = data.draw(st.integers(1, 2))
+        chosen = np.array([data.draw(st.booleans()) for _ in lives])
+        told: list[int] = []
+        batch.advance(bars, rows=chosen, on_pause=told.extend)
+        assert len(told) == len(set(told))
+        assert set(told) <= set(np.flatnonzero(chosen).tolist())
+        parents = data.draw(st.lists(st.integers(0, len(lives) - 1), min_size=1, max_size=5))
+        streams = [
+            streams[parent] if data.draw(st.booleans()) else 100 * turn + 10 + row for row, parent in enumerate(parents)
+        ]
+        changed = [data.draw(st.none() | numbers) for _ in parents]
+        batch.select(np.array(parents), np.array(streams), [None if c is None else PROMPTS[c] for c in changed])
+        lives = [
+            (*lives[parent][:2], [*lives[parent][2], (bars * bool(chosen[parent]), stream, change)])
+            for parent, stream, change in zip(parents, streams, changed, strict=True)
+        ]
+    batch.advance(2)
+    for row, (prompt, stream, life) in enumerate(lives):
+        alone = lived(life, prompt, stream)
+        alone.advance(2)
+        assert batch.tokens(row).tolist() == alone.tokens(0).tolist()
+        assert batch.log_probability(row) == alone.log_probability(0)
+        assert batch.finished[row] == alone.finished[0]
+        assert batch.bars_done[row] == alone.bars_done[0]
+        batch.score(row)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_no_change_of_prompt_leaves_a_row_without_a_next_token(data: st.DataObject) -> None:
+    """Whatever has been written, in the middle of a note or a header too."""
+    prompts = [data.draw(st.sampled_from(PROMPTS)) for _ in range(4)]
+    batch = decoder().open(prompts, seed=data.draw(st.integers(0, 999)), max_tokens=150)
+    drawing, seen = batch._draw, []
+
+    def checked(rows: NDArray[np.intp], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        seen.append(bool(allowed.any(axis=1).all()))
+        return drawing(rows, allowed)
+
+    batch._draw = checked  # type: ignore[method-assign]
+    for turn in range(3):
+        polls = iter([False] * data.draw(st.integers(0, 60)) + [True] * 2)
+        batch.advance(4, lambda polls=polls: next(polls))  # type: ignore[misc]
+        changed = [data.draw(st.none() | st.sampled_from(PROMPTS)) for _ in prompts]
+        batch.select(np.arange(4), np.arange(4) + 10 * turn, changed)
+    batch.advance(9)
+    assert all(seen)
+    assert batch.finished.all()
+    assert (batch._parse.state >= 0).all()
+    for row in range(4):
+        batch.score(row)
+
+
+def test_tokens_are_counted_over_all_rows_that_ever_were() -> None:
+    batch = opened(2)
+    first = batch.advance(1)
+    batch.select(np.array([1]), np.array([7]))
+    second = batch.advance(1)
+    assert batch.decoded == first + second > batch.token_counts.sum()
+    assert batch.prefilled == 0
+
+
 def fed_afresh(batch: Batch, row: int, prompt: Prompt, seed: int, stream: int) -> Batch:
     """A fresh row under ``prompt`` that is given the tokens of a paused row, and pauses there."""
     fresh = decoder().open([prompt], seed=seed, max_tokens=300, streams=np.array([stream]))
@@ -229,3 +325,38 @@ def test_bad_batches_are_named() -> None:
         opened().advance(0)
     with pytest.raises(InvalidInputError, match="parents"):
         opened().select(np.array([0, 9, 1]), np.array([0, 1, 2]))
+    with pytest.raises(InvalidInputError, match="parents"):
+        opened().select(np.zeros(0, np.intp), np.zeros(0, np.int64))
+    with pytest.raises(InvalidInputError, match="streams"):
+        opened().select(np.array([0, 1]), np.array([0]))
+    with pytest.raises(InvalidInputError, match="prompts"):
+        opened().select(np.array([0, 1]), np.array([0, 1]), [None])
+    with pytest.raises(InvalidInputError, match="rows"):
+        opened().advance(1, rows=np.array([True]))
+    batch = opened(1)
+    batch.advance(1)
+    other = Prompt(PLAIN, Controls(bars=4, seed=Seed(score=random_score(0))))
+    with pytest.raises(InvalidInputError, match="seed music"):
+        batch.select(np.array([0, 1]), np.array([0, 1]), [None, other])
+    assert batch.size == 3  # nothing has changed
+    assert batch.advance(1)
+
+
+def seed_prompt(caption: str, seed: Seed, **controls: Any) -> Prompt:
+    return Prompt(caption, Controls(bars=6, seed=seed, **controls))
+
+
+@pytest.mark.parametrize("gap", [None, (2, 3)])
+def test_rows_with_seed_music_change_their_words_too(gap: tuple[int, int] | None) -> None:
+    seed = Seed(score=random_score(0), bars=gap)
+    batch = decoder().open([seed_prompt("a", seed)] * 2, seed=3, max_tokens=400)
+    batch.advance(1)
+    batch.select(np.array([0, 1, 1]), np.arange(3), [None, seed_prompt("b", seed, allowed=(73,), required=(73,)), None])
+    assert batch.prefilled == (len(batch.tokens(1)) if not batch.finished[1] else 0)
+    batch.advance(5)
+    undisturbed = decoder().open([seed_prompt("a", seed)], seed=3, max_tokens=400)
+    undisturbed.advance(6)
+    assert batch.tokens(0).tolist() == undisturbed.tokens(0).tolist()
+    assert batch.finished.all()
+    for row in range(3):
+        assert len(batch.score(row))
