@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from motet.music.error import InvalidInputError
 from motet.search import kernels
 from motet.search.arms import ORIGINAL
 from motet.search.exploration import Exploration
+from motet.search.pace import Pace, half_original
 from motet.search.request import SearchRequest
 
 ORIGINAL_UNTIL = 0.25
@@ -20,7 +20,7 @@ ORIGINAL_UNTIL = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PopulationConfig:
+class PopulationConfig(Pace):
     """How hard a population is pruned, and when.
 
     Args:
@@ -28,8 +28,6 @@ class PopulationConfig:
         keep_late: the same in the second half.
         wide: how many times as many rows begin as go on, from 1 (no wide start) to 8.
         prune_at: share of the piece at which a wide start is pruned, above 0 and below 1.
-        chunk_share: share of the piece between two looks, above 0 and at most 1; None for ``chunk_bars``.
-        chunk_bars: bars between two looks, or None for ``Exploration.chunk_bars``.
         prior: what a piece that the model itself finds likelier is worth, in reward for each nat a token, 0 to 1. It
             decides only who goes on, never who ranks first: what a reward has not learnt to see, the model may.
         keeps_plain: whether row 0 is the plain sample, which stays whatever its reward.
@@ -39,12 +37,11 @@ class PopulationConfig:
     keep_late: float = 0.5
     wide: float = 1.0
     prune_at: float = 0.25
-    chunk_share: float | None = None
-    chunk_bars: int | None = None
     prior: float = 0.0
     keeps_plain: bool = True
 
     def __post_init__(self) -> None:
+        super(PopulationConfig, self).__post_init__()  # the short form does not find a dataclass with slots
         for name in ("keep_early", "keep_late"):
             if not 0 < getattr(self, name) <= 1:
                 raise InvalidInputError.of(name, "must be above 0 and at most 1", getattr(self, name))
@@ -52,10 +49,6 @@ class PopulationConfig:
             raise InvalidInputError.of("wide", "must be from 1 to 8", self.wide)
         if not 0 < self.prune_at < 1:
             raise InvalidInputError.of("prune_at", "must be above 0 and below 1", self.prune_at)
-        if self.chunk_share is not None and not 0 < self.chunk_share <= 1:
-            raise InvalidInputError.of("chunk_share", "must be above 0 and at most 1", self.chunk_share)
-        if self.chunk_bars is not None and self.chunk_bars < 1:
-            raise InvalidInputError.of("chunk_bars", "must be at least 1", self.chunk_bars)
         if not 0 <= self.prior <= 1:
             raise InvalidInputError.of("prior", "must be from 0 to 1", self.prior)
 
@@ -90,8 +83,7 @@ class Population:
     def arms(self, request: SearchRequest, mutants: int) -> list[int]:
         """The first half (rounded up) of the rows on the original, the rest shared over the mutants in turn."""
         rows = round(request.candidates * self._config.rows_per_piece(self._config.prune_at))
-        mutated = rows // 2 if mutants else 0
-        return [ORIGINAL] * (rows - mutated) + [1 + i % mutants for i in range(mutated)]
+        return half_original(rows, mutants)
 
     def explore(self, exploration: Exploration) -> None:
         """Grow by a chunk, resample, until every row has ended."""
@@ -102,9 +94,7 @@ class Population:
             if pruned is None:
                 return
             islands = pruned
-        chunk = config.chunk_bars or exploration.chunk_bars
-        if config.chunk_bars is None and config.chunk_share is not None:
-            chunk = max(1, math.ceil(config.chunk_share * exploration.bars))
+        chunk = config.chunk(exploration)
         while exploration.grow(chunk) and not exploration.finished.all():
             members = np.bincount(islands)
             share = config.keep_late if 2 * exploration.bars_done > exploration.bars else config.keep_early
