@@ -13,7 +13,7 @@ def _set(words: str) -> frozenset[str]:
 
 _GROUPS: Final = """
 fast|fast paced|quick|rapid|brisk|swift|speedy|up tempo
-slow|slow paced|slow moving|unhurried
+slow|slow paced|unhurried
 very fast|extremely fast|really fast|very quick|super fast
 very slow|extremely slow|really slow|super slow
 happy|joyful|cheerful|merry|joyous
@@ -77,7 +77,6 @@ music box|musical box
 piano|pianoforte
 sparse|uncluttered
 dense|full of notes|packed with notes
-busy|full of movement
 very sparse|extremely sparse|really sparse
 very dense|extremely dense|really dense
 begins|starts
