@@ -3,6 +3,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from motet.music.attributes import Attributes
 from motet.music.density import DENSITY_WORDS
 from motet.music.describe import sentence
 from motet.music.genre import GENRES
+from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.music.mood import MOODS
@@ -106,7 +108,7 @@ def test_no_word_that_means_something_can_go() -> None:
 KEYS = st.builds(Key, tonic=st.integers(0, 11), mode=st.sampled_from(["major", "minor"]))
 METERS = st.sampled_from([Meter(2, 4), Meter(3, 4), Meter(4, 4), Meter(5, 4), Meter(6, 8), Meter(7, 8), Meter(9, 8)])
 FREE_GENRES = [name for name in GENRES if parse(f"A {name} piece").attributes.meter is None]
-VALUES = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "tempo_bpm": st.integers(40, 220).map(float),
     "tempo_word": st.sampled_from(sorted(TEMPO_WORDS)),
     "key": KEYS,
@@ -125,7 +127,8 @@ VALUES = {
 @given(data=st.data())
 def test_another_value_of_one_attribute_is_refused(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=5, unique=True))
-    asked = Attributes(**{name: data.draw(VALUES[name]) for name in names})
+    stated: dict[str, Any] = {name: data.draw(VALUES[name]) for name in names}
+    asked = Attributes(**stated)
     changed = data.draw(st.sampled_from(names))
     wanted = getattr(asked, changed)
     other = data.draw(
@@ -142,9 +145,10 @@ def test_another_value_of_one_attribute_is_refused(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_an_attribute_that_is_left_out_is_refused(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=5, unique=True))
-    asked = Attributes(**{name: data.draw(VALUES[name]) for name in names})
+    stated: dict[str, Any] = {name: data.draw(VALUES[name]) for name in names}
+    asked = Attributes(**stated)
     dropped = data.draw(st.sampled_from(names))
-    nothing = () if isinstance(getattr(asked, dropped), tuple) else None
+    nothing: Any = () if isinstance(getattr(asked, dropped), tuple) else None
     original, mutant = parse(sentence(asked)), parse(sentence(replace(asked, **{dropped: nothing})))
     assert not admits(original, mutant), (original.text, mutant.text)
 
@@ -155,7 +159,7 @@ def test_noise_is_no_rewriting(text: str) -> None:
     original = parse("a slow waltz in A minor for flute and harp")
     try:
         mutant = parse(text)
-    except captions.InvalidInputError:
+    except InvalidInputError:
         return
     assert not admits(original, mutant)
 

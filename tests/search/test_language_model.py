@@ -13,7 +13,7 @@ ORIGINAL = captions.parse("a slow waltz for piano")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model and a byte-level tokenizer trained on a few lines, in the layout that checkpoints have."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

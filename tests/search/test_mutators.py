@@ -9,7 +9,7 @@ from motet.music.error import InvalidInputError, UnavailableError
 from motet.music.instrument import SPOKEN_NAMES
 from motet.search import mutators, prior, rewriting
 from motet.search.gate import admits
-from motet.search.mutators import GROUP, Rewriters
+from motet.search.mutators import GROUP, Mutator, Rewriters
 
 parse = captions.parse
 
@@ -68,7 +68,7 @@ def test_parts_are_loaded_in_their_order(tmp_path: Path) -> None:
         mutators.load(f"builtin,lm:{tmp_path}")
 
 
-def apply(mutator, text: str, seed: int) -> str | None:
+def apply(mutator: Mutator, text: str, seed: int) -> str | None:
     return mutator(parse(text), np.random.default_rng(seed))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from motet.music import genre
 from motet.music.attributes import Attributes
 from motet.music.caption import Caption
 from motet.music.instrument import SPOKEN_NAMES
@@ -107,6 +108,10 @@ def _denials(asked: Attributes, before: Reading, after: Reading) -> Iterator[str
         yield f"states what is denied: {', '.join(turned)}"
     if "drums:False" in after.names - before.names and asked.drums is not False:
         yield "adds a negation: drums"
+    unwanted = {kind for name in before.denied if (kind := genre.canonical(name))}
+    for kind in after.values("genres") - before.values("genres"):
+        if any(kind in school and unwanted & school for school in wording.SCHOOLS):
+            yield f"states what is denied: {kind}"
     for name in (*EXACT, *NAMED):
         denied = before.values(name, negated=True) - before.values(name)
         if name != "instruments" and denied & after.values(name):
@@ -136,6 +141,9 @@ def _is_bound(reading: Reading, tokens: list[Token]) -> bool:
         if len({one.value for one in found if one.first in inside}) > 1:
             return True
     players = reading.covered("instruments")
+    named = sum(one.first in inside for one in reading.named["instruments"])
+    if named > 1 and any(token.name in wording.ROLES or token.name in wording.ALONE for token in tokens):
+        return True
     starts = {one.first for one in reading.named["instruments"] if not one.negated and one.first in inside}
     described = {
         token.words[0] for token in tokens if token.words[-1] + 1 in starts and token.words[0] not in players

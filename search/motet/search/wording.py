@@ -141,6 +141,13 @@ ORDERING: Final = _set(
 CHORDS: Final = _set("chord chords progression progressions harmony harmonic harmonies sequence vamp")
 """Words beside which names of chords stand in the order in which they sound."""
 
+ROLES: Final = _set(
+    "melody lead leads leading led solo solos theme line lines accompaniment accompanied accompanying accompanies over "
+    "above under beneath below behind against backing background backed supported supports supporting answered answers "
+    "doubled doubles arpeggios riff riffs counterpoint ostinato"
+)
+"""Words that tell one player's part from another's: beside two players, order is meaning."""
+
 LENGTHS: Final = _set("short brief long lengthy extended lasting duration second minute hour")
 """Words that say how long the piece is, beside numbers of bars."""
 
