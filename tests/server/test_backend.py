@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from motet.music import midi
-from motet.music.error import UnavailableError
+from motet.music.error import InvalidInputError, UnavailableError
 from motet.rewards.render import RenderConfig
 from motet.search.run import Searcher
 from motet.server import backend
@@ -46,6 +46,18 @@ def test_listeners_hear_their_soundfont_and_each_rate_is_opened_once() -> None:
 def test_a_text_backend_that_is_not_there_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="hf download"):
         backend.load(ServerConfig(text_backend=f"clap:{tmp_path / 'nowhere'}"))
+
+
+def test_a_mutator_that_is_not_there_is_told_before_anything_is_loaded() -> None:
+    with pytest.raises(InvalidInputError, match="mutator: must be builtin, lm:FOLDER"):
+        backend.load(ServerConfig(mutator="magic", text_backend="clap:/nowhere"))
+
+
+def test_clients_are_told_of_mutators_what_they_need() -> None:
+    assert backend.public("builtin, lm:/home/me/models/small,https://host:1/v1?token=secret#large") == (
+        "builtin, lm:small, https://host:1/v1#large"
+    )
+    assert "secret" not in repr(ServerConfig(mutator_key="secret"))
 
 
 def test_the_version_of_the_reward_names_its_parts() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -20,6 +22,7 @@ from motet.rewards import text
 from motet.rewards.composite import Breakdown, Composite, Weights
 from motet.rewards.farm import Farm
 from motet.rewards.render import Player, RenderConfig, Renderer, wav
+from motet.search import mutators
 from motet.search.contract import Reward
 from motet.search.progress import OnProgress
 from motet.search.run import Searcher, SearchRequest, SearchResult, tuning_of
@@ -145,6 +148,7 @@ def load(config: ServerConfig) -> Backend:
     from motet.model.decoder import Decoder
     from motet.model.text import TextEncoder
 
+    rewording = mutators.load(config.mutator, key=config.mutator_key)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     encoder = TextEncoder.load()
@@ -160,7 +164,15 @@ def load(config: ServerConfig) -> Backend:
     reward = Composite.default(embed, renderer=farm, text=hearing)
     # Half of the cores decode while the others render and judge what was decoded before.
     decoder = Decoder(checkpoint, encoder, threads=config.threads or max(1, (os.cpu_count() or 1) // 2))
-    searcher = Searcher(decoder, reward, vocabulary=checkpoint.tokenizer, tuning=tuning_of(checkpoint), judges=workers)
+    judges = ThreadPoolExecutor(min(workers, config.parallel_searches), thread_name_prefix="motet-judges")
+    searcher = Searcher(
+        decoder,
+        reward,
+        vocabulary=checkpoint.tokenizer,
+        mutate=rewording.mutate,
+        tuning=tuning_of(checkpoint),
+        judges=judges,
+    )
     return Backend(
         searcher=searcher,
         reward=reward,
@@ -168,9 +180,19 @@ def load(config: ServerConfig) -> Backend:
         model_version=checkpoint.version,
         reward_version=reward_version([*reward.names, config.text_backend, farm.version]),
         max_midi_bytes=config.max_midi_bytes,
+        mutator=public(config.mutator),
         soundfont=config.soundfont,
         open_player=lambda one: Farm(one, workers=1),
     )
+
+
+def public(mutator: str) -> str:
+    """A specification of mutators without what clients need not know: parent folders, and the query of an address."""
+    parts = []
+    for part in mutator.split(","):
+        kind, _, rest = part.strip().partition(":")
+        parts.append(f"lm:{Path(rest).name}" if kind == "lm" else re.sub(r"\?[^#]*", "", part.strip()))
+    return ", ".join(parts)
 
 
 def reward_version(names: Sequence[str]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -52,6 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "transformers) or laion-clap:FILE (a checkpoint of laion_clap); default: builtin",
     )
     parser.add_argument(
+        "--mutator",
+        default="builtin",
+        metavar="SPEC",
+        help="what rewords captions for the search: builtin, lm:FOLDER (a language model for transformers), "
+        "http://HOST/v1#MODEL or https://… (a server of the chat-completions kind), or several, separated by commas "
+        "(default: builtin)",
+    )
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--mutator-key-env", metavar="NAME", help="environment variable that holds the key of a hosted one"
+    )
+    key.add_argument("--mutator-key-file", type=Path, metavar="FILE", help="file that holds the key of a hosted one")
+    parser.add_argument(
         "--soundfont", type=Path, metavar="FILE", help="SF2 or SF3 that WAV files are played with (default: TimGM6mb)"
     )
     parser.add_argument(
@@ -90,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
         parallel_searches=arguments.parallel_searches,
         threads=arguments.threads,
         text_backend=arguments.text_backend,
+        mutator=arguments.mutator,
+        mutator_key=mutator_key(arguments.mutator_key_env, arguments.mutator_key_file, os.environ),
         soundfont=arguments.soundfont,
         render_workers=arguments.render_workers,
         drain_grace_s=arguments.grace,
@@ -116,6 +133,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     asyncio.run(main())
     return 0
+
+
+def mutator_key(name: str | None, file: Path | None, environment: Mapping[str, str]) -> str | None:
+    """The key in the variable ``name`` of an environment or in a ``file``; None where neither is given.
+
+    Raises InvalidInputError that shows nothing of it unless it is one line of printable ASCII, and OSError.
+    """
+    from motet.music.error import InvalidInputError
+
+    if name is not None:
+        field, key = "mutator-key-env", environment.get(name, "")
+    elif file is not None:
+        field, key = "mutator-key-file", file.read_bytes().decode("ascii", errors="replace").strip()
+    else:
+        return None
+    if not (key.isascii() and key.isprintable() and key):
+        rule = "must name what holds a key: one line of printable ASCII"
+        raise InvalidInputError.of(field, rule, name or str(file))
+    return key
 
 
 def _when_stdin_ends(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

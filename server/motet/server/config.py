@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from motet.music.error import InvalidInputError
@@ -27,6 +27,8 @@ class ServerConfig:
             sooner; more wait less and use the cores better.
         threads: CPU threads of the model, 1 to 1,024; ``None`` is half the cores.
         text_backend: what hears whether music fits its caption, see ``motet.rewards.text.open``.
+        mutator: what mutates captions, see ``motet.search.mutators.load``.
+        mutator_key: secret for a hosted mutator; never shown.
         soundfont: what listeners hear; ``None`` is the default one. Scores are always taken with the default one.
         render_workers: processes that render what is scored, 1 to 64; ``None`` is one for each core, at most 4.
         default_time_limit_s: seconds that a search may take when its request does not say.
@@ -47,6 +49,8 @@ class ServerConfig:
     parallel_searches: int = 4
     threads: int | None = None
     text_backend: str = "builtin"
+    mutator: str = "builtin"
+    mutator_key: str | None = field(default=None, repr=False)
     soundfont: Path | None = None
     render_workers: int | None = None
     default_time_limit_s: float = 300.0
