@@ -94,7 +94,7 @@ class Rows(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives back what the rows hold; nothing may be asked of them afterwards."""
+        """Gives back what decoding needs, as does the garbage collector; what was written can still be read."""
         ...
 
 

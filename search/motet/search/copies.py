@@ -12,8 +12,12 @@ from motet.music.score import Score
 
 T = TypeVar("T")
 
-NEAR_COPY = 0.7
-"""Overlap from which two pieces are near-copies."""
+NEAR_COPY = 0.6
+"""Overlap from which two pieces are near-copies.
+
+Two pieces of 8 bars that the default checkpoint wrote for one of 9 captions overlap by .13 (median; .47 at most) when
+they share no bar, by .54 when they share the first 2 bars, .61 with 4 bars, and .79 with 6, nine in ten then by .71.
+"""
 
 _STEPS = 480  # of a quarter note, to compare onsets of files with different resolutions
 

@@ -12,6 +12,7 @@ from motet.music.error import CancelledError
 from motet.rewards.composite import Breakdown, Weights
 from motet.search.archive import Archive, Piece
 from motet.search.arms import ORIGINAL, Arms
+from motet.search.aside import POLL_S
 from motet.search.budget import Budget, StopReason
 from motet.search.contract import Rows, Tuning
 from motet.search.profile import Phase, Stopwatch
@@ -24,9 +25,6 @@ PLAIN_ROW = 0
 
 PRECISION_POWER = 2.0
 """How fast looks at a piece gain weight with the bars heard, where no pilot has measured it."""
-
-_POLL_S = 0.01
-"""How long a search that waits for scores does not look whether its caller has gone."""
 
 
 class Exploration:
@@ -68,7 +66,7 @@ class Exploration:
         self._arms: NDArray[np.int32]
         self._streams: NDArray[np.int64]
         self._nodes: NDArray[np.int64]
-        self._latest: list[Piece | None]
+        self._latest: list[Piece | None] = []
         self._captions = captions
         self.bars = bars
         self._first_bar = first_bar
@@ -246,6 +244,8 @@ class Exploration:
 
         Bars of seed music in which nothing may be written are passed over at once.
         """
+        if self.rounds:
+            self._earlier += (self._rows.decoded, self._rows.prefilled)
         self._rows = rows
         self._arms = np.array(arms, np.int32)
         self._streams = streams.copy()
@@ -270,9 +270,11 @@ class Exploration:
         return [piece.breakdown.total for piece in self.pieces() if piece.node >= self._first_node][:1]
 
     def end(self) -> None:
-        """Ends a round: all that was found stays; the rows are closed, and what is still being judged is forgotten."""
+        """Ends a round: all that was found stays; the rows are closed, and what is still being judged is forgotten.
+
+        What the rows hold can still be read, until the next round begins.
+        """
         self._scoring.abandon()
-        self._earlier += (self._rows.decoded, self._rows.prefilled)
         self._rows.close()
 
     def finish(self) -> None:
@@ -334,7 +336,7 @@ class Exploration:
                 self._scoring.abandon()
                 return
             with self._watch.during(Phase.WAITING):
-                self._scoring.wait(_POLL_S)
+                self._scoring.wait(POLL_S)
 
     def _collect(self) -> None:
         heard = self._scoring.take()

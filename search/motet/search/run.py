@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motet.music.attributes import Attributes
+from motet.music.caption import Caption
 from motet.music.error import InvalidInputError
 from motet.rewards.composite import Composite
 from motet.search import strategy as strategies
 from motet.search import tuning
 from motet.search.archive import Piece
 from motet.search.arms import ORIGINAL, Arms
+from motet.search.aside import Aside, InterruptedSearchError
 from motet.search.budget import Budget, Clock, StopReason
 from motet.search.contract import Cancelled, Mutate, Reward, Sampler, Tuning, Vocabulary
 from motet.search.copies import without_near_copies
@@ -55,7 +58,7 @@ class Searcher:
         mutate: draws the mutated captions.
         tuning: what a pilot has measured for this model and reward, or None.
         clock: seconds, monotonic; only deadlines and reported times depend on it.
-        judges: threads that judge, shared by all searches.
+        judges: the threads that judge, shared by all searches; None: one of its own.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Searcher:
         mutate: Mutate = rewrite,
         tuning: Tuning | None = None,
         clock: Clock = time.monotonic,
-        judges: int = 1,
+        judges: Executor | None = None,
     ) -> None:
         self.decoder = decoder
         self.reward = reward
@@ -75,7 +78,8 @@ class Searcher:
         self.mutate = mutate
         self.tuning = tuning
         self.clock = clock
-        self.judges = ThreadPoolExecutor(judges, thread_name_prefix="judge")
+        self.judges = judges or ThreadPoolExecutor(1, thread_name_prefix="judge")
+        self.asides = ThreadPoolExecutor(32, thread_name_prefix="aside")
 
     def run(
         self,
@@ -125,7 +129,9 @@ class _Search:
         self._seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         tuned = {} if searcher.tuning is None else searcher.tuning.strategies
         self._strategy = strategies.load(request.strategy, tuned.get(Spec.parse(request.strategy).name))
-        self._captions = Arms(plan, searcher.mutate, self._seed)
+        self._aside = Aside(searcher.asides, self._budget)
+        self._mutate = searcher.mutate
+        self._captions = Arms(plan, self._mutants, self._seed)
         self._scoring = Scoring(searcher.judges, searcher.reward, plan.caption, request.weights, searcher.clock)
         self._exploration = Exploration(
             captions=self._captions,
@@ -143,30 +149,39 @@ class _Search:
 
     def run(self) -> SearchResult:
         """Round after round, until there is a reason to stop."""
-        exploration, bests = self._exploration, []
-        while True:
-            arms = self._arms()
-            streams = exploration.next_streams(len(arms))
-            rows = self._decoder.open([self._captions.prompt(arm) for arm in arms], seed=self._seed, streams=streams)
+        exploration, bests, reason = self._exploration, list[float](), None
+        while reason is None:
             try:
-                exploration.begin(rows, arms, streams)
-                with self._watch.during(Phase.TREE):
-                    self._strategy.explore(exploration)
-                bests += exploration.best_of_round()
-                reason = self._reason_to_stop(bests)
-                if reason is not None:
-                    exploration.finish()
-                    return self._result(reason)
-            finally:
-                exploration.end()
+                bests += self._round()
+            except InterruptedSearchError as interruption:
+                exploration.stop = interruption.reason
+            reason = self._reason_to_stop(bests)
+        exploration.finish()
+        return self._result(reason)
 
-    def _arms(self) -> list[int]:
-        """The caption of each row of a new round, with fresh mutants."""
-        request = self._request
+    def _round(self) -> list[float]:
+        """Runs the strategy once, on fresh rows with fresh mutants: the best reward found, if any."""
+        request, exploration = self._request, self._exploration
         mutants = self._captions.draw(min(request.mutations, request.candidates // 2))
         wanted = self._strategy.arms(request, len(mutants))
         numbers = [ORIGINAL, *self._captions.add(mutants[: max(wanted)])]
-        return [numbers[arm] for arm in wanted]
+        arms = [numbers[arm] for arm in wanted]
+        streams = exploration.next_streams(len(arms))
+        prompts = [self._captions.prompt(arm) for arm in arms]
+        rows = self._aside.call(self._decoder.open, prompts, seed=self._seed, streams=streams)
+        try:
+            exploration.begin(rows, arms, streams)
+            with self._watch.during(Phase.TREE):
+                self._strategy.explore(exploration)
+            return exploration.best_of_round()
+        finally:
+            exploration.end()
+
+    def _mutants(
+        self, caption: Caption, count: int, *, seed: int, settled: Callable[[Attributes], Attributes]
+    ) -> Sequence[Caption]:
+        """See ``Mutate``: a language model, or one at the other end of a network, may take its time."""
+        return self._aside.call(self._mutate, caption, count, seed=seed, settled=settled)
 
     def _reason_to_stop(self, bests: Sequence[float]) -> StopReason | None:
         """Why no further round is begun, or None."""
