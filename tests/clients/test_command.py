@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,6 +91,58 @@ def test_generate_takes_controls(server: Background, tmp_path: Path, capsys: Any
     assert (told["rewrite_instruments"], told["drums"]) == (["drums"], True)
 
 
+def test_generate_takes_limits_and_explains_itself(server: Background, tmp_path: Path, capsys: Any) -> None:
+    call = (
+        "generate",
+        CAPTION,
+        "-o",
+        str(tmp_path / "x.mid"),
+        "--seed",
+        "1",
+        "--bars",
+        "2",
+        "--server",
+        server.address,
+    )
+    assert motet(*call, "--rounds", "3", "--least-gain", "0", "--results", "2", "--explain") == 0
+    out = capsys.readouterr().out
+    assert "3 rounds" in out.splitlines()[0]
+    assert "result 2: reward" in out
+    assert "cost: " in out
+    assert "in the tree" in out
+    assert motet(*call, "--rounds", "all", "--tokens", "500") == 0
+    out = capsys.readouterr().out
+    assert "ended at the token limit" in out.splitlines()[0]
+    assert "cost: " not in out
+    assert motet(*call, "--json", "--strategy", "population:wide=2") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["strategy"], told["rounds"], told["near_copies"]) == ("population:wide=2", 1, told["near_copies"])
+    assert told["profile"]["elapsed_s"] > 0
+
+
+def test_generate_does_without_a_plain_sample(server: Background, tmp_path: Path, capsys: Any) -> None:
+    call = ("generate", CAPTION, "-o", str(tmp_path / "x.mid"), "--bars", "2", "--server", server.address)
+    assert motet(*call, "--strategy", "inferalign_paper", "--picture", str(tmp_path / "x.png")) == 0
+    out = capsys.readouterr().out
+    assert "first sample" not in out
+    assert "harmony" in out
+    assert (tmp_path / "x.png").exists()
+    assert motet(*call, "--strategy", "inferalign_paper", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["plain_sample"] is None
+
+
+def test_generate_says_why_fewer_pieces_came(server: Background, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(
+        "motet.search.run.without_near_copies", lambda pieces, score, most: (pieces[:1], len(pieces) - 1)
+    )
+    call = ("generate", CAPTION, "-o", str(tmp_path / "x.mid"), "--bars", "2", "--server", server.address)
+    assert motet(*call, "--results", "3") == 0
+    out = capsys.readouterr().out
+    assert "1 of 3 results: " in out
+    assert "--strategy islands" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"x.mid"}
+
+
 def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "x.mid"
     file.write_bytes(midi.write(fake_score([0, 5, 6, 7, 8])))
@@ -134,6 +187,13 @@ def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> No
             ["generate", "x", "--time-limit", "-3"],
             "motet generate: time_limit: must be above 0 seconds (received -3.0)",
         ),
+        (["generate", "x", "--rounds", "some"], "motet generate: rounds: must be a whole number, or all (received"),
+        (["generate", "x", "--rounds", "0"], "motet generate: round_count: must be a whole number from 1 to 10000"),
+        (["generate", "x", "--rounds", "9" * 12], "motet generate: round_count: must be a whole number of 32 bits"),
+        (["generate", "x", "--tokens", "0"], "motet generate: token_limit: must be a whole number from 1 to"),
+        (["generate", "x", "--least-gain", "nan"], "motet generate: least_gain: must be from 0 to 1 (received nan)"),
+        (["generate", "x", "--strategy", "population:x=1"], "motet generate: strategy.x: must be one of keep_early"),
+        (["generate", "x", "--strategy", "luck"], "motet generate: strategy: must be one of best_of_n"),
         (["generate", "x", "--model", "gpt"], "motet generate: model: must be one of fake, fake@0123456789ab"),
         (["generate", "x", "-o", "/nowhere/x.mid"], "motet generate: /nowhere: there is no such folder to write into"),
         (["score", "/nowhere.mid", "--caption", "x"], "motet score: /nowhere.mid: No such file or directory"),
@@ -203,8 +263,8 @@ def test_the_installed_command_has_its_subcommands_and_starts_fast() -> None:
         "print(sorted({'torch', 'numpy', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for name in ("generate", "score", "render", "serve"):
-        assert f"    {name} " in done.stdout
+    for name in ("generate", "score", "render", "serve", "strategies"):
+        assert re.search(rf"^    {name}\s", done.stdout, re.MULTILINE)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
