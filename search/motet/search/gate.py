@@ -195,7 +195,7 @@ def _tempo(asked: Attributes, before: Reading, after: Reading) -> Iterator[str]:
             yield f"contradicts tempo_word: {bpm:g} bpm is not {_listed(wanted_words | new_words)}"
         if any(_inside(bpm, word) for word in before.values("tempo_word", negated=True)):
             yield f"states what is denied: {bpm:g} bpm"
-        problem = _against_character(asked, bpm, bpm)
+        problem = _against_character(asked, before, bpm, bpm)
         if problem and not wanted_words:
             yield problem
     for word in new_words:
@@ -205,13 +205,16 @@ def _tempo(asked: Attributes, before: Reading, after: Reading) -> Iterator[str]:
             yield f"contradicts tempo_word: {word} beside {_listed((wanted_words | new_words) - {word})}"
         if any(_together(word, other) for other in before.values("tempo_word", negated=True)):
             yield f"states what is denied: {word}"
-        problem = _against_character(asked, *TEMPO_WORDS[word])
+        problem = _against_character(asked, before, *TEMPO_WORDS[word])
         if problem and not wanted_words and not wanted_bpm:
             yield problem
 
 
-def _against_character(asked: Attributes, low: float, high: float) -> str:
-    """Why a tempo that nothing states does not go with a genre or a mood, or an empty string."""
+def _against_character(asked: Attributes, before: Reading, low: float, high: float) -> str:
+    """Why a tempo that nothing states does not go with a genre, a mood or a hint, or an empty string."""
+    hints = before.names & ((wording.HASTE if low < 100 else set()) | (wording.REST if high > 100 else set()))
+    if hints:
+        return f"contradicts words: {low:g} to {high:g} bpm beside {_listed(set(hints))}"
     for name in asked.genres:
         slowest, fastest = wording.FORM_TEMPI.get(name, (0.0, 1000.0))
         if (low + high) / 2 < slowest or (low + high) / 2 > fastest:
@@ -253,6 +256,11 @@ def _other_details(asked: Attributes, before: Reading, after: Reading) -> Iterat
             continue
         if asked.genres and not any({found.value, *asked.genres} <= school for school in wording.SCHOOLS):
             yield f"contradicts genres: {found.value} beside {_listed(set(asked.genres))}"
+    added = after.values("genres") - before.values("genres")
+    soft = wording.UNHURRIED & set(asked.moods) or asked.tempo_word in ("slow", "very slow")
+    hard = wording.DRIVEN & set(asked.moods) or asked.tempo_word in ("fast", "very fast")
+    if (soft and added & wording.HARSH) or (hard and added & wording.SOFT):
+        yield f"contradicts the character: {_listed(added)}"
     for new in after.values("moods") - before.values("moods"):
         for one, other in wording.OPPOSED:
             if (new in one and other & set(asked.moods)) or (new in other and one & set(asked.moods)):

@@ -174,6 +174,21 @@ UNHURRIED: Final = frozenset(["calm", "meditative", "dreamy"])
 DRIVEN: Final = frozenset(["energetic", "aggressive"])
 """Moods that no slow tempo goes with."""
 
+SOFT: Final = frozenset(["lullaby", "ambient", "chillout", "new age"])
+"""Genres that nothing aggressive or fast goes with."""
+HARSH: Final = frozenset(["metal", "punk", "techno", "trance"])
+"""Genres that nothing calm or slow goes with."""
+
+HASTE: Final = _set(
+    "frenzied frenetic hurried racing rushing rush hectic galloping manic hyper hyperactive turbo running feverish "
+    "whirlwind sprint chase headlong"
+)
+"""Words that hint at a fast tempo and that the parser does not take for one."""
+REST: Final = _set(
+    "crawling dragging drowsy plodding lazy dirge funeral creeping lingering languid weary sleepy trudging limping"
+)
+"""Words that hint at a slow tempo and that the parser does not take for one."""
+
 SCHOOLS: Final[tuple[frozenset[str], ...]] = tuple(
     frozenset(names.split(","))
     for names in (
