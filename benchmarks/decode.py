@@ -9,6 +9,11 @@ once) over the bandwidth measured on a buffer of that size, and its multiplicati
 product of that precision reached here. No step can beat it on this machine without reading or computing less.
 
     python benchmarks/decode.py --model FOLDER --tokens 256 --rows 1 8 16 32 --search
+
+With ``--batches``, several searches on one decoder: so many batches of 8 rows each, one after the other; at once, in
+threads, on engines of their own; and at once on one pool, which takes them through the network together.
+
+    python benchmarks/decode.py --rows --batches 1 2 4 8
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, cast
@@ -32,6 +38,8 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from motet.model import kernels
 from motet.model.checkpoint import Checkpoint
 from motet.model.config import MotetConfig
+from motet.model.controls import MAX_BARS, Controls
+from motet.model.decoder import Decoder, Prompt
 from motet.model.engine import Engine, EngineConfig, PackedNetwork
 from motet.model.matrix import PRECISIONS, Precision, pack
 from motet.model.network import DecoderLayer, Memory, MotetForConditionalGeneration, rotary_angles
@@ -41,6 +49,11 @@ from motet.search.run import searcher_from
 
 MEMORY = 24
 """Positions of the memory, as for a caption of a long sentence."""
+
+BATCH_ROWS = 8
+
+_LINES = (Path(__file__).parent / "captions.txt").read_text("utf-8").splitlines()
+CAPTIONS = [line for line in _LINES if line and not line.startswith("#")]
 
 
 class StaticDecoder(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
@@ -233,11 +246,55 @@ def bound_s(packed: PackedNetwork, rows: int, tokens: int, rate: float) -> float
     return float(max(read / bandwidth(int(read)), rows * weights / rate + rows * attention / peak("float32")))
 
 
+def of_batches(decoders: Sequence[Decoder], tokens: int, count: int, *, at_once: bool) -> Callable[[], object]:
+    """``count`` batches of 8 rows of exactly ``tokens`` tokens, each with a caption and a seed of its own."""
+
+    def run(number: int) -> None:
+        prompt = Prompt(CAPTIONS[number % len(CAPTIONS)], Controls(bars=MAX_BARS))
+        decoder = decoders[number % len(decoders)]
+        batch = decoder.open([prompt] * BATCH_ROWS, seed=number, max_tokens=tokens)
+        batch.advance(MAX_BARS)
+        batch.close()
+
+    def run_all() -> None:
+        with ThreadPoolExecutor(count if at_once else 1) as workers:
+            list(workers.map(run, range(count)))
+
+    return run_all
+
+
+def compare_batches(checkpoint: Checkpoint, args: argparse.Namespace) -> None:
+    """Prints how fast several batches are decoded in three ways, which take turns."""
+    apart = [Decoder(checkpoint) for _ in range(max(args.batches))]
+    for decoder in apart:
+        decoder.open([Prompt(CAPTIONS[0], Controls())], seed=0).advance(1)
+    if not args.json:
+        print("batches  way               tokens/s  CPU s/token  times faster  times less CPU")
+    for count in args.batches:
+        ways = {
+            "one by one": of_batches(apart[:1], args.tokens, count, at_once=False),
+            "engines of their own": of_batches(apart, args.tokens, count, at_once=True),
+            "one pool": of_batches(apart[:1], args.tokens, count, at_once=True),
+        }
+        times: dict[str, list[Time]] = {name: [] for name in ways}
+        for _ in range(args.rounds):
+            for name, run in ways.items():
+                times[name].append(timed(run, count * BATCH_ROWS * args.tokens))
+        base = times["one by one"]
+        for name, several in times.items():
+            wall, cpu = median(one.wall_s for one in several), median(one.cpu_s for one in several)
+            line = {"batches": count, "way": name, "tokens_per_s": 1 / wall, "cpu_s_per_token": cpu}
+            line |= {"times_faster": median(one.wall_s for one in base) / wall}
+            line |= {"times_less_cpu": median(one.cpu_s for one in base) / cpu}
+            text = "{batches:7}  {way:20} {tokens_per_s:5,.0f}  {cpu_s_per_token:11.6f}  {times_faster:12.2f}"
+            text += "  {times_less_cpu:14.2f}"
+            print(json.dumps(line) if args.json else text.format(**line), flush=True)
+
+
 def searched(model: Path | None) -> dict[str, float]:
     """CPU seconds of the default search for 8 bars of each of 5 captions, and seconds of the music that it found."""
     searcher = searcher_from(model)
-    lines = (Path(__file__).parent / "captions.txt").read_text("utf-8").splitlines()
-    captions = [line for line in lines if line and not line.startswith("#")][::10]
+    captions = CAPTIONS[::10]
     searcher.run(SearchRequest(caption=captions[0], seed=0, bars=8))  # compiles, loads sounds
     total = {"cpu_s": 0.0, "music_s": 0.0, "tokens": 0.0}
     for seed, caption in enumerate(captions):
@@ -254,13 +311,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="checkpoint folder (default: the shipped one)")
     parser.add_argument("--tokens", type=int, default=256, help="tokens a row, default %(default)s")
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 16, 32], help="default 1 8 16 32")
+    parser.add_argument("--rows", type=int, nargs="*", default=[1, 8, 16, 32], help="default 1 8 16 32")
+    parser.add_argument("--batches", type=int, nargs="+", default=[], help="also several batches at once, so many")
     parser.add_argument("--rounds", type=int, default=5, help="turns of every contender, default %(default)s")
     parser.add_argument("--search", action="store_true", help="also run the default search, rendering and judging")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    network = Checkpoint.load(args.model).network
+    checkpoint = Checkpoint.load(args.model)
+    if args.batches:
+        compare_batches(checkpoint, args)
+    if args.rows:
+        compare_rows(parser, checkpoint, args)
+    if args.search:
+        found = searched(args.model)
+        text = "the default search took {cpu_s:.1f} CPU seconds ({tokens:.0f} tokens) for {music_s:.1f} s of music"
+        print(json.dumps(found) if args.json else text.format(**found), flush=True)
+    return 0
+
+
+def compare_rows(parser: argparse.ArgumentParser, checkpoint: Checkpoint, args: argparse.Namespace) -> None:
+    """Prints how fast one step of so many rows is, for every contender."""
+    network = checkpoint.network
     if not isinstance(network, MotetForConditionalGeneration):
         parser.error("--model: must be a checkpoint of our own")
     packed: dict[str, PackedNetwork] = {}
@@ -301,11 +373,6 @@ def main() -> int:
                     f"{rows:4}  {name:13} {rows / wall:9,.0f}  {cpu / rows:11.6f}  {base / cpu:13.1f}  {told}",
                     flush=True,
                 )
-    if args.search:
-        found = searched(args.model)
-        text = "the default search took {cpu_s:.1f} CPU seconds ({tokens:.0f} tokens) for {music_s:.1f} s of music"
-        print(json.dumps(found) if args.json else text.format(**found), flush=True)
-    return 0
 
 
 if __name__ == "__main__":

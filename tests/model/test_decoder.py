@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from motet.model.controls import Controls
 from motet.model.decoder import Batch, Decoder, Prompt
 from motet.model.header import DRUM_PLAYER
+from motet.model.sampling.kernels import uniforms
 from motet.model.seed import Seed
-from motet.model.splitmix import uniforms
 from motet.music.error import InvalidInputError
 from motet.music.key import Key
 from motet.music.meter import Meter
@@ -144,11 +144,11 @@ def test_the_asked_tempo_is_exact_where_the_token_stands_for_it() -> None:
 
 def test_draws_are_uniform_and_independent_of_the_batch() -> None:
     streams, steps = np.meshgrid(np.arange(100), np.arange(200))
-    draws = uniforms(11, streams.ravel(), steps.ravel())
+    draws = uniforms(np.uint64(11), streams.ravel(), steps.ravel())
     assert abs(draws.mean() - 0.5) < 0.01
     assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.03
     assert len(np.unique(draws)) == draws.size
-    assert uniforms(11, np.array([42]), np.array([7]))[0] == draws[7 * 100 + 42]
+    assert uniforms(np.uint64(11), np.array([42]), np.array([7]))[0] == draws[7 * 100 + 42]
 
 
 def test_nucleus_keeps_the_head_only() -> None:

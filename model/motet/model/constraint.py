@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from motet.model.controls import Controls
 from motet.model.grammar import Grammar, Parse, State
 from motet.model.header import PLAYERS
+from motet.model.sampling.kernels import await_players
 from motet.model.seed import Seed
 from motet.music.error import InvalidInputError
 from motet.music.tempo import TEMPO_WORDS
@@ -18,7 +19,7 @@ from motet.music.tempo import TEMPO_WORDS
 REST_BARS = 2
 """Whole bars that a required player may rest, at the beginning and later on, before nobody else plays on without."""
 
-_PER_ROW = ("_compliant", "_required", "_allowed", "_genres", "_scale", "_key", "bars", "_playable", "_settled")
+_PER_ROW = ("_left", "_required", "_allowed", "_genres", "_scale", "_key", "bars", "_filled", "_settled")
 
 _NOTELESS = (
     State.FIRST_BAR,
@@ -32,6 +33,7 @@ _NOTELESS = (
 """States that a bar without notes goes through."""
 
 _NOWHERE: NDArray[np.bool_] = np.zeros(0, np.bool_)
+_NOBODY: NDArray[np.bool_] = np.zeros((0, PLAYERS), np.bool_)
 
 _VOICES = np.roll(np.arange(PLAYERS), 1)
 """Players in the order of their notes at one position: drums first."""
@@ -49,7 +51,7 @@ class Constraints:
     def __init__(self, grammar: Grammar, controls: Sequence[Controls], first_bars: Sequence[int]) -> None:
         rows = len(controls)
         self._grammar = grammar
-        self._compliant = np.stack([_compliant(grammar, one) for one in controls])
+        self._left = np.stack([_compliant(grammar, one) for one in controls])  # [B, V], wherever a row stands
         self._required: NDArray[np.bool_] = np.zeros((rows, PLAYERS), np.bool_)
         self._allowed: NDArray[np.bool_] = np.ones((rows, PLAYERS), np.bool_)
         self._genres: NDArray[np.bool_] = np.zeros((rows, len(grammar.genres)), np.bool_)
@@ -58,7 +60,8 @@ class Constraints:
         if not grammar.headed and (self._scale & (self._key < 0)).any():
             raise InvalidInputError.of("scale", "needs a key with this model, which names none itself", None)
         self.bars: NDArray[np.int32] = np.zeros(rows, np.int32)  # at which a row is finished
-        self._open: list[NDArray[np.bool_] | None] = []  # [bars, P] who may be written where
+        self._filled = np.array([one.seed is not None and not one.seed.continues for one in controls])
+        self._open: list[NDArray[np.bool_]] = []  # [bars, P] who may be written where, of rows that are filled
         self._sounding: list[NDArray[np.bool_]] = []  # [bars] of a seed that lose notes, and so get others
         for row, (one, first) in enumerate(zip(controls, first_bars, strict=True)):
             self._required[row, list(one.required)] = True
@@ -67,14 +70,15 @@ class Constraints:
                 self._allowed[row, list(one.allowed)] = True
             self._genres[row, [grammar.genres.index(name) for name in one.genres if name in grammar.genres]] = True
             self.bars[row] = one.bars - first
-            cells = None
-            if one.seed is not None and not one.seed.continues:
-                cells = one.seed.open(one.seed.length_bars)[first:]
-                self.bars[row] = np.flatnonzero(cells.any(axis=1))[-1] + 1
-                self._required[row] &= cells.any(axis=0)
+            if one.seed is None or one.seed.continues:
+                self._open.append(_NOBODY)
+                self._sounding.append(_NOWHERE)
+                continue
+            cells = one.seed.open(one.seed.length_bars)[first:]
+            self.bars[row] = np.flatnonzero(cells.any(axis=1))[-1] + 1
+            self._required[row] &= cells.any(axis=0)
             self._open.append(cells)
-            self._sounding.append(_losing(one.seed)[first:] if cells is not None and one.seed is not None else _NOWHERE)
-        self._playable: NDArray[np.bool_] = np.ones_like(self._compliant)  # by those whom the header names
+            self._sounding.append(_losing(one.seed)[first:])
         self._settled: NDArray[np.bool_] = np.zeros(rows, np.bool_)  # rows whose header is complete
 
     def select(self, parents: NDArray[np.intp]) -> None:
@@ -101,41 +105,51 @@ class Constraints:
         headed = parse.in_header[rows]
         for row in rows[~headed & ~self._settled[rows]].tolist():
             self._settle(row, parse)
-        mask = self._compliant[rows] & self._playable[rows]
-        bars, rest = parse.bars[rows], self.rest[rows, None]
-        rested = np.where(self._required[rows] & ~headed[:, None], bars[:, None] - parse.heard[rows], -1)
-        waiting = rested > rest
-        for line, row in enumerate(rows.tolist()):
-            cells = self._open[row]
+        mask = self._left[rows]
+        bars = parse.bars[rows]
+        here: NDArray[np.bool_] = np.ones((len(rows), PLAYERS), np.bool_)
+        for line in np.flatnonzero(headed | self._filled[rows]).tolist():
+            row = int(rows[line])
             if headed[line]:
                 mask[line] &= self._header(row, parse)
-            elif cells is not None:
-                here, after = _cell(cells, bars[line] - 1), _cell(cells, bars[line])
-                mask[line] &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
-                # Where nobody may be written, no position may wait for a note.
-                waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
-                mask[line] &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
-                waiting[line] &= here
-                if parse.state[row] in (State.TEMPO, State.METER) and self._sounding[row][bars[line] - 1]:
-                    mask[line] &= ~grammar.starts_bar
-                    mask[line, grammar.end_id] = False
-        # Notes at a position ascend: whoever is due comes in one by one, from the lowest, with a whole bar to do so.
-        for line in np.flatnonzero((rested >= rest).any(axis=1)).tolist():
-            mask[line] &= ~grammar.starts_bar | grammar.silent
-        for line in np.flatnonzero(waiting.any(axis=1)).tolist():
-            due = _VOICES[waiting[line][_VOICES]][0]
-            mask[line] &= grammar.silent | (grammar.programs[:, due] & grammar.solo)
-            if bars[line] >= self.bars[rows[line]]:
-                mask[line] &= ~grammar.starts_bar
-                mask[line, grammar.end_id] = False
+            else:
+                here[line] = self._cells(row, parse, mask[line])
+        await_players(
+            self._required[rows] & ~headed[:, None],
+            parse.heard[rows],
+            bars,
+            self.bars[rows],
+            self.rest[rows],
+            here,
+            _VOICES,
+            grammar.programs,
+            grammar.solo,
+            grammar.silent,
+            grammar.starts_bar,
+            grammar.end_id,
+            mask,
+        )
         return mask
+
+    def _cells(self, row: int, parse: Parse, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Restricts a row's mask to what the bars to be filled leave open; who may be written in the present one."""
+        grammar, cells, bar = self._grammar, self._open[row], parse.bars[row]
+        here, after = _cell(cells, bar - 1), _cell(cells, bar)
+        mask &= np.where(grammar.starts_bar, grammar.played_by(after), grammar.played_by(here))
+        # Where nobody may be written, no position may wait for a note.
+        waits = ~np.isin(grammar.next_state[parse.state[row]], _NOTELESS)
+        mask &= ~(waits & np.where(grammar.starts_bar, not after.any(), not here.any()))
+        if parse.state[row] in (State.TEMPO, State.METER) and self._sounding[row][bar - 1]:
+            mask &= ~grammar.starts_bar
+            mask[grammar.end_id] = False
+        return here
 
     def _settle(self, row: int, parse: Parse) -> None:
         """Once the header is complete, nobody else plays, and the scale of its key holds."""
-        self._playable[row] = self._grammar.played_by(parse.players[row] & self._allowed[row])
+        self._left[row] &= self._grammar.played_by(parse.players[row] & self._allowed[row])
         if self._scale[row]:
             key = parse.key[row] if self._grammar.headed else self._key[row]
-            self._playable[row] &= self._grammar.in_scale[key]
+            self._left[row] &= self._grammar.in_scale[key]
         self._settled[row] = True
 
     def _header(self, row: int, parse: Parse) -> NDArray[np.bool_]:

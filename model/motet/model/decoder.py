@@ -21,8 +21,7 @@ from motet.model.network import Memory, MotetForConditionalGeneration
 from motet.model.past import NetworkPast
 from motet.model.pool import Pool
 from motet.model.prefix import Prefix
-from motet.model.sampling.kernels import draw
-from motet.model.splitmix import uniforms
+from motet.model.sampling.kernels import draw, uniforms
 from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
 from motet.music.score import Score
@@ -136,7 +135,7 @@ class Batch:
         self._decoder = decoder
         self._pool = decoder.pool
         self._prompts = list(prompts)
-        self._seed = seed
+        self._seed = np.uint64(seed & (2**64 - 1))
         self._capacity = capacity
         self._streams = streams.astype(np.int64).copy()
         self._decoded = 0

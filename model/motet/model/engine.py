@@ -23,7 +23,7 @@ from motet.model.matrix import Precision, pack, whole_panels
 from motet.model.network import DecoderLayer, Memory, MotetForConditionalGeneration, rotary_angles
 from motet.music.error import InvalidInputError
 
-_GROWTH_BYTES: Final = 1 << 24
+_GROWTH_BYTES: Final = 1 << 22
 """Most that a cache grows by at a time, so that no step takes much longer than the others."""
 
 

@@ -161,6 +161,7 @@ class Grammar:
                 for name in names:
                     after = _advance(followers, after, name) if after is not None else None
                 self.next_state[state, token] = -1 if after is None else after
+        self._parts = np.ascontiguousarray(self.programs.T, np.float32)  # for products
         # Above these no voice goes on, so that a note that is begun has a pitch left in every scale.
         self.top_drum = max(_pitches(tokenizer, "PitchDrum"))
         self.top_pitch = max(pitch for pitch in _pitches(tokenizer, "Pitch") if pitch % 12 in _COMMON)
@@ -191,8 +192,7 @@ class Grammar:
 
     def played_by(self, players: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mask [..., V] of tokens in which nobody but ``players`` [..., P] plays."""
-        strangers = (~players).astype(np.float32) @ self.programs.T.astype(np.float32)
-        return np.asarray(strangers == 0)
+        return np.asarray((~players).astype(np.float32) @ self._parts == 0)
 
 
 def _orders(names: tuple[str, ...]) -> Iterator[tuple[str, int]]:

@@ -154,9 +154,10 @@ class Pool:
             for one in group:
                 self._serve([one])
         else:
-            ends = np.cumsum([len(one.slots) for one in group])[:-1]
-            for one, part in zip(group, np.split(logits, ends), strict=True):
-                one.logits = part
+            end = 0
+            for one in group:
+                end += len(one.slots)
+                one.logits = logits[end - len(one.slots) : end]
 
     def _reclaim(self) -> None:
         while self._left:

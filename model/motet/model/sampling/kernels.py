@@ -69,6 +69,71 @@ def ascend(voice, pitch, pitch_on, token_voice, voice_pitch, top, mask):  # type
 
 
 @_kernel
+def await_players(  # type: ignore[no-untyped-def]
+    required, heard, bars, limit, rest, here, order, programs, solo, silent, starts_bar, end_id, mask
+):
+    """Takes out of ``mask`` [B, V] the tokens that leave no room for required players who have rested long enough.
+
+    Who is due comes in one by one in ``order``, with a whole bar to do so: only its own notes, and what is no note.
+
+    Args:
+        required, here: [B, P] who must come in, and who may in the present bar.
+        heard: [B, P] the bar of each player's last note.
+        bars, limit, rest: [B] bars so far, bars at the end, and whole bars that a player may rest.
+        order: [P] players in the order of their notes at a position.
+        programs, solo, silent, starts_bar: [V, P] who plays in a token, and [V] whether one alone, nobody, and whether
+            it begins a bar.
+        end_id: the token that ends a piece.
+    """
+    for row in range(len(bars)):
+        line, closing, due = mask[row], False, -1
+        for player in order:
+            if required[row, player]:
+                rested = bars[row] - heard[row, player]
+                closing |= rested >= rest[row]
+                if due < 0 and rested > rest[row] and here[row, player]:
+                    due = player
+        if not closing:
+            continue
+        last = due >= 0 and bars[row] >= limit[row]
+        for token in range(len(line)):
+            line[token] &= silent[token] | (not starts_bar[token])
+            if due >= 0:
+                line[token] &= silent[token] | (programs[token, due] & solo[token])
+            if last:
+                line[token] &= not starts_bar[token]
+        if last:
+            line[end_id] = False
+
+
+@_kernel
+def _mixed(value):  # type: ignore[no-untyped-def]
+    """As ``motet.model.splitmix.mixed``."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@_kernel
+def uniforms(seed, streams, steps):  # type: ignore[no-untyped-def]
+    """One number in [0, 1) for each (seed, stream, step), so that a draw depends on nothing else in a batch.
+
+    Three rounds of SplitMix64, one for each part of the key.
+
+    Args:
+        seed: a np.uint64.
+        streams, steps: [B].
+    """
+    numbers, golden = np.empty(len(streams)), np.uint64(0x9E3779B97F4A7C15)
+    first = _mixed(seed + golden)
+    for row in range(len(streams)):
+        state = _mixed((first ^ np.uint64(streams[row])) + golden)
+        state = _mixed((state ^ np.uint64(steps[row])) + golden)
+        numbers[row] = np.float64(state >> np.uint64(11)) * 2.0**-53
+    return numbers
+
+
+@_kernel
 def _before(weights, first, second):  # type: ignore[no-untyped-def]
     """Whether candidate ``first`` ranks before ``second``: heavier, or as heavy and of the lower token id."""
     a, b = weights[first], weights[second]
