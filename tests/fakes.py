@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +319,18 @@ class CountingReward:
             details, bars = {"notes": float(len(pitches))}, {"harmony.notes": tuple(in_bars)}
             result.append(Breakdown(total=total, terms=terms, details=details, bars=bars))
         return result
+
+
+class Inline(Executor):
+    """Does what it is asked for at once, on the thread that asks."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class SilentPlayer(Player):
