@@ -13,8 +13,8 @@ from motet.music import caption as captions
 from motet.music.attributes import Attributes
 from motet.music.density import DENSITY_WORDS
 from motet.music.describe import sentence
-from motet.music.genre import GENRES
 from motet.music.error import InvalidInputError
+from motet.music.genre import GENRES
 from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.music.mood import MOODS
@@ -49,11 +49,10 @@ def test_the_fixture_is_large_and_varied() -> None:
     assert min(Counter(row["admitted"] for row in FIXTURE).values()) >= 100
 
 
-@pytest.mark.parametrize("row", BAD, ids=lambda row: f"{row['kind']}: {row['mutant'][:60]}")
-def test_all_that_drops_or_contradicts_is_refused(row: dict[str, str]) -> None:
-    found = verdict(row)
-    assert not found
-    assert found.reason
+def test_all_that_drops_or_contradicts_is_refused() -> None:
+    verdicts = [(row, verdict(row)) for row in BAD]
+    assert [row for row, found in verdicts if found] == []
+    assert all(found.reason for _, found in verdicts)
 
 
 def test_nine_tenths_of_the_good_ones_are_admitted() -> None:

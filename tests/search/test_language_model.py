@@ -8,6 +8,7 @@ from motet.music import caption as captions
 from motet.music.error import UnavailableError
 from motet.search import answer, mutators
 from motet.search.language_model import LanguageModel
+from motet.search.mutation import Mutators
 
 ORIGINAL = captions.parse("a slow waltz for piano")
 
@@ -37,12 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def load(folder: Path) -> LanguageModel:
+    return LanguageModel.load(folder, most_tokens=12)
+
+
 def proposals(model: LanguageModel, seed: int, count: int = 1) -> list[str]:
     return list(model.propose(ORIGINAL, count, seed=seed, settled=lambda stated: stated))
 
 
 def test_it_writes_the_same_for_the_same_seed(folder: Path) -> None:
-    first, second = LanguageModel.load(folder), LanguageModel.load(folder)
+    first, second = load(folder), load(folder)
     written = proposals(first, 1)
     assert written
     assert written == proposals(second, 1)
@@ -51,7 +56,7 @@ def test_it_writes_the_same_for_the_same_seed(folder: Path) -> None:
 
 
 def test_random_numbers_of_others_are_left_alone(folder: Path) -> None:
-    model = LanguageModel.load(folder)
+    model = load(folder)
     torch.manual_seed(5)
     state = torch.random.get_rng_state()
     proposals(model, 1)
@@ -59,13 +64,17 @@ def test_random_numbers_of_others_are_left_alone(folder: Path) -> None:
 
 
 def test_what_it_babbles_does_not_pass_the_gate(folder: Path) -> None:
-    mixed = mutators.load(f"lm:{folder},builtin").mutate(ORIGINAL, 2, seed=4)
-    built_in = mutators.load("builtin").mutate(ORIGINAL, 2, seed=4)
-    assert mixed == built_in
+    built_in = mutators.load("builtin")
+    mixed = Mutators([load(folder), *built_in.sources])
+    assert mixed.mutate(ORIGINAL, 2, seed=4) == built_in.mutate(ORIGINAL, 2, seed=4)
+
+
+def test_it_is_opened_by_its_folder(folder: Path) -> None:
+    assert isinstance(mutators.load(f"builtin, lm:{folder}").sources[1], LanguageModel)
 
 
 def test_a_chat_template_is_used(folder: Path) -> None:
-    model = LanguageModel.load(folder)
+    model = load(folder)
     model._tokenizer.chat_template = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
     told = model._tokenizer.decode(model._prompt(ORIGINAL.text))
     assert told.startswith("[Rewrite")
@@ -73,7 +82,7 @@ def test_a_chat_template_is_used(folder: Path) -> None:
 
 
 def test_a_long_caption_fits_its_window(folder: Path) -> None:
-    model = LanguageModel.load(folder)
+    model = load(folder)
     assert len(model._prompt("waltz " * 300)) < 1024
 
 

@@ -17,7 +17,7 @@ from motet.search.mutation import Settled
 
 TEMPERATURE: Final = 0.8
 TOP_P: Final = 0.95
-_MOST_TOKENS: Final = 160
+MOST_TOKENS: Final = 160
 _ATTEMPTS: Final = 2
 
 
@@ -27,15 +27,17 @@ class LanguageModel:
     Args:
         model: causal, in evaluation mode, on the CPU.
         tokenizer: its own.
+        most_tokens: of an answer.
     """
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, most_tokens: int = MOST_TOKENS) -> None:
         self._model = model
+        self._most_tokens = most_tokens
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, folder: Path) -> LanguageModel:
+    def load(cls, folder: Path, *, most_tokens: int = MOST_TOKENS) -> LanguageModel:
         """The model in a folder: config.json, a tokenizer, weights as safetensors. Nothing is fetched or unpickled.
 
         Raises UnavailableError that says what is missing.
@@ -53,7 +55,7 @@ class LanguageModel:
         except Exception as error:  # transformers raises anything for a broken folder
             raise _failed(folder, (str(error).splitlines() or [type(error).__name__])[0]) from error
         model.eval()  # type: ignore[no-untyped-call]
-        return cls(model, tokenizer)
+        return cls(model, tokenizer, most_tokens=most_tokens)
 
     def propose(self, caption: Caption, count: int, *, seed: int, settled: Settled) -> Iterator[str]:
         """See ``motet.search.mutation.Source``; the first line of each answer."""
@@ -71,7 +73,7 @@ class LanguageModel:
         else:
             ids = self._tokenizer(f"{asked}\n\nDescription: {text}\nRewritten: ")["input_ids"]
         room = getattr(self._model.config, "max_position_embeddings", None) or 2048
-        return list(ids)[-max(room - _MOST_TOKENS, 1) :]
+        return list(ids)[-max(room - self._most_tokens, 1) :]
 
     def _write(self, prompt: list[int], seed: list[int]) -> str:
         """Samples up to the end of a line that is not blank, token by token, with random numbers of its own."""
@@ -83,7 +85,7 @@ class LanguageModel:
         past: Any = None
         step = torch.tensor([prompt])
         with self._lock, torch.inference_mode():
-            for _ in range(min(_MOST_TOKENS, room - len(prompt))):
+            for _ in range(min(self._most_tokens, room - len(prompt))):
                 out = self._model(input_ids=step, past_key_values=past, use_cache=True)
                 past = out.past_key_values
                 token = _sample(out.logits[0, -1].double().numpy(), random)
