@@ -32,6 +32,6 @@ def test_cost_and_time_are_told() -> None:
         "cost: 2,000 tokens decoded, 1,234 fed again for other wordings; 3 rounds, 5 tree nodes, 2 near-copies left out"
     )
     assert told[-1] == (
-        "time: 1.0 s, of which 0.2 s in the queue; decoding 0.6 s, scoring 0.5 s beside it, waiting 0.1 s, "
-        "in the tree 0.002 s (0.25 %)"
+        "time: 1.0 s, 0.2 s of them in the queue and on the way; decoding 0.6 s, scoring 0.5 s beside it, "
+        "waiting 0.1 s, in the tree 0.002 s (0.25 %)"
     )

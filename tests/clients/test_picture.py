@@ -52,6 +52,21 @@ def test_a_search_of_which_nothing_was_judged_is_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "x.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.parametrize(("count", "told"), [(8, None), (9, "and 1 more"), (200, "and 192 more")])
+def test_wordings_are_told_as_far_as_there_is_room(count: int, told: str | None, tmp_path: Path) -> None:
+    result = a_result(PIANO)
+    nodes = (result.nodes[0], *(replace(result.nodes[3], index=n, parent=0, arm=n - 1) for n in range(1, count + 1)))
+    best = replace(result.best, arm=count - 1, lineage=(0, count))
+    arms = tuple(f"wording {arm}." for arm in range(count))
+    path = tmp_path / "x.svg"
+    draw(replace(result, nodes=nodes, arms=arms, candidates=(best,)), "A caption", path)
+    drawn = path.read_text()
+    assert f"wording {count - 1}." in drawn  # that of the best
+    assert drawn.count("<!-- wording ") == min(count, 8) - 1  # the first is "caption as sent"
+    assert ("more wordings" in drawn) == (told is not None)
+    assert told is None or told in drawn
+
+
 def test_a_search_without_a_plain_sample_is_drawn(tmp_path: Path) -> None:
     with_plain, without = (tmp_path / name for name in ("with.svg", "without.svg"))
     draw(a_result(PIANO), "A caption", with_plain)

@@ -57,7 +57,7 @@ async def test_as_many_searches_run_as_the_server_is_told(start: Start) -> None:
         calls = []
         for seed in range(4):
             calls.append(running.stub.Search(SearchRequest(caption=CAPTION, seed=seed)))
-            await until(lambda seed=seed: running.server._searching.admission.inside == seed + 1)  # type: ignore[misc]
+            await until(lambda seed=seed: running.server._searching.admission.inside == seed + 1)
         first = [(await call.read()).progress for call in calls]
         assert [message.state for message in first] == [RUNNING, RUNNING, QUEUED, QUEUED]
         assert [message.queue_position for message in first] == [0, 0, 2, 3]

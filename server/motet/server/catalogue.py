@@ -89,7 +89,7 @@ def _kind(hint: Any) -> type[bool] | type[int] | type[float]:
 
 def summary(docstring: str | None) -> str:
     """The first paragraph of a docstring as one line."""
-    return " ".join(inspect.cleandoc(docstring or "").partition("\n\n")[0].split())
+    return _plain(inspect.cleandoc(docstring or "").partition("\n\n")[0])
 
 
 def arguments(docstring: str | None) -> dict[str, str]:
@@ -98,7 +98,11 @@ def arguments(docstring: str | None) -> dict[str, str]:
     if section is None:
         return {}
     return {
-        name.strip(): " ".join(text.split()).rstrip(".")
+        name.strip(): _plain(text).rstrip(".")
         for names, text in _ENTRY.findall(section[1])
         for name in names.split(",")
     }
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")

@@ -47,9 +47,10 @@ def _cost(result: SearchResult) -> str:
 
 def _time(result: SearchResult) -> str:
     spent = result.profile
-    queued_s = max(0.0, result.elapsed_s - spent.elapsed_s)
+    around_s = max(0.0, result.elapsed_s - spent.elapsed_s)
     return (
-        f"time: {result.elapsed_s:.1f} s, of which {queued_s:.1f} s in the queue; decoding {spent.decoding_s:.1f} s, "
+        f"time: {result.elapsed_s:.1f} s, {around_s:.1f} s of them in the queue and on the way; "
+        f"decoding {spent.decoding_s:.1f} s, "
         f"scoring {spent.scoring_s:.1f} s beside it, waiting {spent.waiting_s:.1f} s, "
         f"in the tree {spent.tree_s:.3f} s ({100 * spent.tree_share:.2f} %)"
     )

@@ -5,7 +5,6 @@ Needs the ``plot`` extra (matplotlib, symusic); importing this module without it
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,22 @@ import matplotlib as mpl
 import numpy as np
 import symusic  # type: ignore[import-untyped]
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from motet.client.general_midi import PROGRAM_NAMES
-from motet.client.result import Candidate, Reward, SearchResult, TreeNode
+from motet.client.picture_tree import GRID, INK, SOFT, draw_tree, lines
+from motet.client.result import Reward, SearchResult
 
 DRUMS = -1
-_INK, _SOFT, _GRID, _LANE = "#22272e", "#6b7480", "#dfe3e8", "#f5f7f9"
+_LANE = "#f5f7f9"
 # Ten hues that stay apart, also for colour-blind eyes and in grey.
 _COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b"),
     *("#56b4e9", "#7b3294", "#8c564b", "#5f6b76", "#e377c2"),
 )
-_ARM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#7b3294", "#56b4e9", "#8c564b", "#5f6b76")
 _DRUM_LANES = (
     ("kick", {35, 36}),
     ("snare", {37, 38, 39, 40}),
@@ -69,7 +66,7 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
     """
     roll = _read(result.best.midi)
     has_drums = bool(np.any(roll.program == DRUMS))
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": _SOFT, "text.color": _INK}):
+    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": SOFT, "text.color": INK}):
         # Fixed places, in inches from the top: the legends at the right may be long, and must not squeeze the drawing.
         strip = _strip_rows(result.best.reward)
         rows = [(0.95, 4.2), (5.48, 1.4)] if has_drums else [(0.95, 4.6)]
@@ -90,20 +87,20 @@ def draw(result: SearchResult, caption: str, path: Path) -> None:
         if strip:
             axes[-2].sharex(axes[0])
             _draw_strip(axes[-2], roll, strip)
-        _draw_tree(axes[-1], result)
+        draw_tree(axes[-1], result)
         figure.savefig(path, dpi=130)
 
 
 def _title(figure: Figure, result: SearchResult, caption: str) -> None:
     plain = result.plain_sample
     compared = "" if plain is None else f" (first plain sample {plain.reward.total:.3f})"
-    wrapped = _lines(caption, 112, 2)
+    wrapped = lines(caption, 112, 2)
     facts = (
         f"reward {result.best.reward.total:.3f}{compared}   ·   {result.strategy}, {len(result.nodes)} tree nodes, "
         f"{result.elapsed_s:.1f} s   ·   {result.model}@{result.model_version}, seed {result.seed}"
     )
     figure.text(0.012, 0.988, wrapped, fontsize=13, fontweight="bold", ha="left", va="top")
-    figure.text(0.988, 0.008, facts, fontsize=8, color=_SOFT, ha="right", va="bottom")
+    figure.text(0.988, 0.008, facts, fontsize=8, color=SOFT, ha="right", va="bottom")
 
 
 def _read(midi: bytes) -> _Roll:
@@ -146,7 +143,7 @@ def _instruments(roll: _Roll) -> list[int]:
 def _draw_roll(axes: Axes, roll: _Roll, *, label_bars: bool) -> None:
     pitched = roll.program != DRUMS
     if not pitched.any():
-        axes.text(0.5, 0.5, "no pitched notes", transform=axes.transAxes, ha="center", va="center", color=_SOFT)
+        axes.text(0.5, 0.5, "no pitched notes", transform=axes.transAxes, ha="center", va="center", color=SOFT)
     low, high = (int(roll.pitch[pitched].min()), int(roll.pitch[pitched].max())) if pitched.any() else (60, 72)
     low, high = low - 2, max(high + 2, low + 16)
     for pitch in range(low, high + 1):
@@ -167,8 +164,8 @@ def _draw_roll(axes: Axes, roll: _Roll, *, label_bars: bool) -> None:
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
     for pitch in octaves:
-        axes.axhline(pitch - 0.5, color=_GRID, linewidth=0.8, zorder=0.5)
-    axes.set_title("Piano roll", loc="left", fontsize=10, color=_SOFT)
+        axes.axhline(pitch - 0.5, color=GRID, linewidth=0.8, zorder=0.5)
+    axes.set_title("Piano roll", loc="left", fontsize=10, color=SOFT)
     if handles:
         axes.legend(
             handles=handles,
@@ -192,12 +189,6 @@ def _shade(number: int) -> Any:
     return tuple(rgb if turn == 0 else 0.5 * rgb + 0.5 if turn == 1 else 0.55 * rgb)
 
 
-def _lines(text: str, width: int, count: int) -> str:
-    """``text`` wrapped to at most ``count`` lines; what does not fit ends in an ellipsis."""
-    lines = textwrap.wrap(text, width) or [""]
-    return "\n".join(lines if len(lines) <= count else [*lines[: count - 1], f"{lines[count - 1][: width - 1]}…"])
-
-
 def _draw_drums(axes: Axes, roll: _Roll) -> None:
     drums = roll.program == DRUMS
     lane_of = {pitch: lane for lane, (_, pitches) in enumerate(_DRUM_LANES) for pitch in pitches}
@@ -218,10 +209,10 @@ def _draw_drums(axes: Axes, roll: _Roll) -> None:
         roll.bars,
         roll.beats_per_bar,
     )
-    _boxes(axes, strokes, drums, rows, _INK, height=0.62)
+    _boxes(axes, strokes, drums, rows, INK, height=0.62)
     axes.set_ylim(-0.5, max(len(used) - 0.5, 0.5))
     axes.set_yticks(range(len(used)), [names[lane] for lane in used])
-    axes.set_title(f"Drums ({int(drums.sum())} strokes)", loc="left", fontsize=10, color=_SOFT)
+    axes.set_title(f"Drums ({int(drums.sum())} strokes)", loc="left", fontsize=10, color=SOFT)
     _bar_grid(axes, roll, label=True)
 
 
@@ -242,13 +233,13 @@ def _draw_strip(axes: Axes, roll: _Roll, rows: dict[str, tuple[float, ...]]) -> 
         middle = (roll.bars[column] + roll.bars[column + 1]) / 2
         if shown.shape[1] <= _MOST_NUMBERS:  # numbers in more bars than that would run into one another
             number = f"{shown[row, column]:.2f}".removeprefix("0")
-            axes.text(middle, row + 0.52, number, fontsize=6.5, color=_INK, ha="center", va="center")
+            axes.text(middle, row + 0.52, number, fontsize=6.5, color=INK, ha="center", va="center")
     axes.set_ylim(len(rows), 0)
-    axes.set_title("Reward bar by bar; numbers where it is below a half", loc="left", fontsize=10, color=_SOFT)
+    axes.set_title("Reward bar by bar; numbers where it is below a half", loc="left", fontsize=10, color=SOFT)
     _bar_grid(axes, roll, label=True)
     axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
     axes.yaxis.tick_right()  # at the right there is room for long names
-    axes.tick_params(axis="y", labelsize=8.5, labelcolor=_INK)
+    axes.tick_params(axis="y", labelsize=8.5, labelcolor=INK)
 
 
 def _boxes(
@@ -270,153 +261,13 @@ def _bar_grid(axes: Axes, roll: _Roll, *, label: bool) -> None:
         axes.axvline(start, color="#c3c9d1", linewidth=0.9, zorder=0.6)
         if len(roll.bars) <= 24:
             for beat in np.arange(1, roll.beats_per_bar) * (end - start) / roll.beats_per_bar:
-                axes.axvline(start + beat, color=_GRID, linewidth=0.5, zorder=0.4)
+                axes.axvline(start + beat, color=GRID, linewidth=0.5, zorder=0.4)
     axes.set_xlim(roll.bars[0], roll.bars[-1])
     step = max(1, -(-(len(roll.bars) - 1) // 24))
     shown = range(0, len(roll.bars) - 1, step)
     middles = [(roll.bars[index] + roll.bars[index + 1]) / 2 for index in shown]
     axes.set_xticks(middles, [str(index + 1) for index in shown])
-    axes.tick_params(length=0, colors=_SOFT, labelbottom=label)
+    axes.tick_params(length=0, colors=SOFT, labelbottom=label)
     axes.spines[["top", "right"]].set_visible(False)
     if label:
-        axes.set_xlabel("bar", color=_SOFT)
-
-
-def _draw_tree(axes: Axes, result: SearchResult) -> None:
-    nodes = {node.index: node for node in result.nodes}
-    judged = {index: node for index, node in nodes.items() if node.reward is not None}
-    axes.set_title("Search tree: reward of the piece so far against its length", loc="left", fontsize=10, color=_SOFT)
-    axes.set_xlabel("bars", color=_SOFT)
-    axes.set_ylabel("reward", color=_SOFT)
-    axes.tick_params(colors=_SOFT, length=2)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=_GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    if not judged:
-        axes.text(0.5, 0.5, "no node was judged", transform=axes.transAxes, ha="center", va="center", color=_SOFT)
-        return
-    places = _places(judged)
-    root = _draw_root(axes, result, places)
-    edges: dict[bool, tuple[list[Any], list[Any]]] = {True: ([], []), False: ([], [])}
-    for index, node in judged.items():
-        parent = _judged_ancestor(node, nodes)
-        if parent is not None:
-            lines, colours = edges[node.alive]
-            lines.append([places[parent.index], places[index]])
-            colours.append(_arm_colour(node))
-    for alive, (lines, colours) in edges.items():
-        axes.add_collection(
-            LineCollection(
-                lines, colors=colours, linewidths=1.3 if alive else 0.9, alpha=0.75 if alive else 0.3, zorder=2
-            )
-        )
-    for alive in (False, True):
-        points = [node for node in judged.values() if node.alive is alive]
-        axes.scatter(
-            [places[node.index][0] for node in points],
-            [places[node.index][1] for node in points],
-            s=26 if alive else 15,
-            c=[_arm_colour(node) for node in points],
-            alpha=0.95 if alive else 0.45,
-            linewidths=0,
-            zorder=3,
-        )
-    places.update(root)
-    if result.plain_sample is not None:
-        _mark_path(axes, result.plain_sample, places, colour=_SOFT, width=1.6, marker="D", size=52, dashed=True)
-    _mark_path(axes, result.best, places, colour=_INK, width=2.8, marker="*", size=210, dashed=False)
-    axes.set_xlim(-0.3, max(x for x, _ in places.values()) + 0.6)
-    axes.margins(y=0.08)
-    axes.autoscale_view(scalex=False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _tree_legend(axes, result, judged)
-
-
-def _places(judged: dict[int, TreeNode]) -> dict[int, tuple[float, float]]:
-    """Where each node is drawn; nodes of one length are spread a little by arm, so that they don't hide each other."""
-    arms = sorted({node.arm for node in judged.values()})
-    middle = (len(arms) - 1) / 2
-    return {
-        index: (node.bars + 0.07 * (arms.index(node.arm) - middle), node.reward or 0.0)
-        for index, node in judged.items()
-    }
-
-
-def _draw_root(
-    axes: Axes, result: SearchResult, places: dict[int, tuple[float, float]]
-) -> dict[int, tuple[float, float]]:
-    """Draws the root, which has no reward, amid its children, and thin lines to them; returns its place."""
-    roots = [node for node in result.nodes if node.parent < 0 and node.index not in places]
-    drawn: dict[int, tuple[float, float]] = {}
-    for root in roots:
-        ends = [places[node.index] for node in result.nodes if node.parent == root.index and node.index in places]
-        if ends:
-            drawn[root.index] = (float(root.bars), float(np.mean([y for _, y in ends])))
-            lines = [[drawn[root.index], end] for end in ends]
-            axes.add_collection(LineCollection(lines, colors=_SOFT, linewidths=0.7, alpha=0.35, zorder=1))
-            axes.scatter(*drawn[root.index], s=20, color=_SOFT, zorder=3)
-    return drawn
-
-
-def _judged_ancestor(node: TreeNode, nodes: dict[int, TreeNode]) -> TreeNode | None:
-    parent = nodes.get(node.parent)
-    while parent is not None and parent.reward is None:
-        parent = nodes.get(parent.parent)
-    return parent
-
-
-def _mark_path(
-    axes: Axes,
-    candidate: Candidate,
-    places: dict[int, tuple[float, float]],
-    *,
-    colour: str,
-    width: float,
-    marker: str,
-    size: float,
-    dashed: bool,
-) -> None:
-    path = [places[index] for index in candidate.lineage if index in places]
-    if not path:
-        return
-    style = (0, (4, 2)) if dashed else "solid"
-    axes.plot(
-        *zip(*path, strict=True), color=colour, linewidth=width, linestyle=style, zorder=4, solid_capstyle="round"
-    )
-    axes.scatter(*path[-1], marker=marker, s=size, color=colour, edgecolors="white", linewidths=1.0, zorder=5)
-
-
-def _arm_colour(node: TreeNode) -> str:
-    return _SOFT if node.arm < 0 else _ARM_COLOURS[node.arm % len(_ARM_COLOURS)]
-
-
-def _tree_legend(axes: Axes, result: SearchResult, judged: dict[int, TreeNode]) -> None:
-    used = sorted({node.arm for node in judged.values() if node.arm >= 0})
-    handles = [
-        Line2D(
-            [], [], color=_INK, marker="*", markersize=12, linewidth=2.4, label=f"best: {result.best.reward.total:.3f}"
-        ),
-    ]
-    if result.plain_sample is not None:
-        label = f"first plain sample: {result.plain_sample.reward.total:.3f}"
-        style: Any = (0, (4, 2))
-        handles.append(
-            Line2D([], [], color=_SOFT, marker="D", markersize=6, linewidth=1.4, linestyle=style, label=label)
-        )
-    for arm in used:
-        text = "caption as sent" if arm == 0 else result.arms[arm] if arm < len(result.arms) else f"arm {arm}"
-        label = _lines(text, 33, 5 if len(used) <= 4 else 3)
-        handles.append(
-            Line2D([], [], color=_ARM_COLOURS[arm % len(_ARM_COLOURS)], marker="o", linewidth=1.4, label=label)
-        )
-    axes.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(1.005, 1.0),
-        frameon=False,
-        fontsize=8.5,
-        title="paths and wordings",
-        alignment="left",
-        borderaxespad=0,
-        labelspacing=0.7,
-    )
+        axes.set_xlabel("bar", color=SOFT)
