@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from threading import Barrier, Event
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from motet.model.engine import Engine, EngineConfig, PackedNetwork
 from motet.model.network import Memory
 from motet.model.past import NetworkPast
 from motet.model.pool import Pool
+from motet.model.text import TextEncoder
 from motet.music.error import InvalidInputError
 from tests.tiny import tiny_checkpoint, tiny_network
 
@@ -278,3 +280,23 @@ def test_the_plain_past_computes_what_the_engine_computes() -> None:
         tokens = rng.integers(0, 100, len(slots))
         some = np.sort(rng.permutation(len(slots))[: 1 + turn % len(slots)])
         same(lambda past, some=some, tokens=tokens: past.step(np.array(slots)[some], tokens[some]))  # type: ignore[misc]
+
+
+def test_a_text_encoder_reads_for_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = TextEncoder.load()
+    reading, inside, most = text._pieces, [], [0]
+
+    def slowly(caption: str) -> list[int]:
+        inside.append(caption)
+        most[0] = max(most[0], len(inside))
+        sleep(0.002)
+        pieces = reading(caption)
+        inside.remove(caption)
+        return pieces
+
+    monkeypatch.setattr(text, "_pieces", slowly)
+    captions = [f"caption {number} of several" for number in range(40)]
+    with ThreadPoolExecutor(WORKERS) as workers:
+        states = list(workers.map(lambda caption: text.encode([caption])[0], captions))
+    assert most == [1]
+    assert torch.equal(states[7], text.encode([captions[7]])[0])

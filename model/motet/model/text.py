@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import torch
@@ -51,7 +52,7 @@ def _expected(folder: Path) -> tuple[str, int]:
 
 
 class TextEncoder:
-    """Caption states and sentence embeddings; the last 256 captions are kept."""
+    """Caption states and sentence embeddings; the last 256 captions are kept. Threads may share one."""
 
     width: Final = 384
 
@@ -77,6 +78,7 @@ class TextEncoder:
         self._model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         self._model.eval().requires_grad_(False)
         self._states: OrderedDict[str, Tensor] = OrderedDict()
+        self._lock = Lock()  # the tokenizer is for one thread at a time, and so is what is kept
 
     @classmethod
     def load(cls, folder: Path | None = None) -> TextEncoder:
@@ -98,6 +100,14 @@ class TextEncoder:
 
         A caption's states do not depend on the others in the call: each length is encoded apart.
         """
+        with self._lock:
+            rows = self._kept(captions)
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows], device=padded.device)
+        return padded.clone(), torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
+
+    def _kept(self, captions: Sequence[str]) -> list[Tensor]:
+        """States [S, 384] of each caption."""
         missing = [caption for caption in dict.fromkeys(captions) if caption not in self._states]
         pieces = {caption: self._pieces(caption) for caption in missing}
         for length in sorted({len(ids) for ids in pieces.values()}):
@@ -111,9 +121,7 @@ class TextEncoder:
             self._states.move_to_end(caption)
         while len(self._states) > _CACHED_CAPTIONS:
             self._states.popitem(last=False)
-        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        lengths = torch.tensor([len(row) for row in rows], device=padded.device)
-        return padded.clone(), torch.arange(padded.shape[1], device=padded.device) < lengths[:, None]
+        return rows
 
     def pooled(self, captions: Sequence[str]) -> Tensor:
         """Unit-norm sentence embeddings [B, 384]: the mean of the states (sentence-transformers' pooling)."""
