@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from motet.music.error import InvalidInputError
-from motet.search import strategy as strategies
+from motet.search import spec as strategies
 from motet.search.request import MAX_CANDIDATES, SearchRequest
 
 SAMPLE: Final = "sample"
@@ -44,8 +44,8 @@ class Arm:
     def parse(cls, text: str, budgets: Sequence[int]) -> Arm:
         """Reads ``STRATEGY[:SETTING=NUMBER,...][@BUDGET/BUDGET...]``.
 
-        Beside the strategy's own settings there is ``mutations=N``. The name "random" is the default strategy climbing
-        a coin. Raises InvalidInputError, and what the strategy's own settings raise.
+        Beside the strategy's own settings there is ``mutations=N`` for ``SearchRequest.mutations``, unless it has one of
+        that name. The name "random" is the default strategy climbing a coin. Raises InvalidInputError, and what the strategy's own settings raise.
 
         Args:
             text: what to read.
@@ -53,14 +53,16 @@ class Arm:
         """
         label, _, own = text.strip().partition("@")
         name, _, settings = label.partition(":")
+        coin = name == COIN
+        strategy = strategies.DEFAULT if coin else name
+        its_own = _MUTATIONS in {one.name for one in fields(strategies.find(strategy).load().settings)}
         kept: list[str] = []
         mutations: int | None = None
         for setting in filter(None, settings.split(",")):
-            if setting.startswith(f"{_MUTATIONS}="):
+            if setting.startswith(f"{_MUTATIONS}=") and not its_own:
                 mutations = _whole(_MUTATIONS, setting.partition("=")[2])
             else:
                 kept.append(setting)
-        coin = name == COIN
         chosen = [_whole("candidates", number) for number in own.split("/")] if own else list(budgets)
         if name == SAMPLE:
             chosen = [1]
@@ -68,7 +70,7 @@ class Arm:
             raise InvalidInputError.of("candidates", f"must be numbers from 1 to {MAX_CANDIDATES}", chosen)
         arm = cls(
             label=label,
-            strategy=":".join(filter(None, (strategies.DEFAULT if coin else name, ",".join(kept)))),
+            strategy=":".join(filter(None, (strategy, ",".join(kept)))),
             mutations=mutations,
             coin=coin,
             budgets=tuple(sorted(set(chosen))),

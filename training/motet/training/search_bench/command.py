@@ -41,8 +41,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Searches for every caption with every strategy and budget, and compares the results with one "
         "plain sample and with each other at equal tokens and at equal time: by the reward that was climbed, by a "
         "judge that no search sees, by what the captions state, by diversity and by likeness to training music.",
-        epilog="An arm is STRATEGY[:SETTING=NUMBER,...][@BUDGET/BUDGET...]; mutations=N is a setting of every one, "
-        "and the strategy `random` is the default one climbing a coin.",
+        epilog="An arm is STRATEGY[:SETTING=NUMBER,...][@BUDGET/BUDGET...]; mutations=N, the most mutated "
+        "captions, is a setting of every one; the strategy `random` is the default one climbing a coin.",
     )
     search.add_argument("--captions", type=Path, metavar="FILE", help="one caption a line")
     search.add_argument("--strategies", nargs="+", default=list(ARMS), metavar="ARM", help=f"default: {' '.join(ARMS)}")
@@ -147,6 +147,7 @@ class Load:
 
 def _tasks(arguments: argparse.Namespace) -> list[Task]:
     from motet.model.checkpoint import Checkpoint
+    from motet.rewards.composite import Weights
     from motet.search.captions import read_captions
     from motet.training.search_bench.arm import parse_arms
     from motet.training.search_bench.bench import cases, reward_version
@@ -165,8 +166,9 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
         reward=reward_version(),
         tuned=tuned(checkpoint),
     )
+    weights = Weights.parse(arguments.weights) if arguments.weights else Weights()
     for case, arm in tasks:  # all are checked before the first search
-        arm.request(case.caption, case.seed, case.candidates, bars=case.bars)
+        arm.request(case.caption, case.seed, case.candidates, bars=case.bars, weights=weights)
     return tasks
 
 

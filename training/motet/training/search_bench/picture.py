@@ -112,7 +112,7 @@ def _name(panel: Axes, lines: dict[str, list[_Point]], styles: dict[str, tuple[s
     panel.set_ylim(lowest - 0.04 * room, highest + 0.04 * room)
     left, right = min(point.cost for point in every), max(point.cost for point in every)
     span = max(right / left, 1.2)
-    panel.set_xlim(left / span**0.06, right * span**0.5)
+    panel.set_xlim(left / span**0.06, right * span**0.56)
     label = right * span**0.09
     names = sorted(lines, key=lambda arm: lines[arm][-1].gain)
     heights = _apart([lines[arm][-1].gain for arm in names], _LINE_HEIGHT * room * 1.08, lowest, highest)
