@@ -79,11 +79,9 @@ def _lost_attributes(asked: Attributes, said: Attributes, before: Reading) -> It
             yield f"drops {name}: {', '.join(missing)}"
     if asked.tempo_word is not None and said.tempo_word is None:
         yield f"drops tempo_word: {asked.tempo_word}"
-    meant = dict(asked.families)
-    for program in asked.instruments:
-        members = next((family for named, family in meant.items() if program in named), (program,))
-        if not set(members) & set(said.instruments):
-            yield f"drops instruments: {SPOKEN_NAMES[program]}"
+    missing_players = set(asked.instruments) - set(said.instruments)
+    if missing_players:
+        yield f"drops instruments: {_spoken(missing_players)}"
 
 
 def _lost_words(before: Reading, after: Reading) -> Iterator[str]:
