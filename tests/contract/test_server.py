@@ -157,11 +157,16 @@ async def test_a_signal_ends_the_server_in_good_order(number: signal.Signals) ->
 
 
 async def test_models_are_listed(start: Start) -> None:
-    async with start() as running:
+    async with start(parallel_searches=3) as running:
         answer = await running.stub.ListModels(ListModelsRequest())
     assert [(model.name, model.version, model.default) for model in answer.models] == [("fake", "0123456789ab", True)]
     assert {"population", "best_of_n", "sample"} <= set(answer.models[0].strategies)
     assert answer.reward_version == "counting-1"
+    assert (answer.mutator, answer.parallel_search_count) == ("builtin", 3)
+    details = answer.models[0].strategy_details
+    assert sorted(strategy.name for strategy in details) == list(answer.models[0].strategies)
+    assert [strategy.name for strategy in details if strategy.default] == [details[0].name] == ["population"]
+    assert {setting.name for setting in details[0].settings} >= {"keep_early", "wide"}
 
 
 async def test_a_score_is_the_reward_of_the_search(start: Start) -> None:
