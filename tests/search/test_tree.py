@@ -60,7 +60,8 @@ def test_rewards_reach_the_root() -> None:
     tree.record([first, second], [0.25, 0.75], [{"text": 0.1, "harmony": 0.4}, {"text": 0.75}])
     snapshot = tree.snapshot()
     assert snapshot.visits.tolist() == [2, 1, 1]
-    assert snapshot.value_mean.tolist() == [0.5, 0.25, 0.75]
+    assert snapshot.value_sum.tolist() == [1.0, 0.25, 0.75]
+    assert snapshot.value_square_sum.tolist() == [0.625, 0.0625, 0.5625]
     assert snapshot.value_best.tolist() == [0.75, 0.25, 0.75]
     assert snapshot.reward_terms[first].tolist() == [0.1, 0.4]
     assert math.isnan(snapshot.reward_terms[second, 1])

@@ -60,13 +60,6 @@ class TreeSnapshot:
     def __len__(self) -> int:
         return len(self.parent)
 
-    @property
-    def value_mean(self) -> NDArray[np.float64]:
-        """[n] mean of the values seen at or below each node; NaN where none was."""
-        mean = np.full(len(self), np.nan)
-        np.divide(self.value_sum, self.visits, out=mean, where=self.visits > 0)
-        return mean
-
     def lineage(self, node: int) -> tuple[int, ...]:
         """The node indices from the root to ``node``, both included."""
         return tuple(int(index) for index in kernels.lineage(self.parent, node))
