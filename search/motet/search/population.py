@@ -58,12 +58,13 @@ class PopulationConfig(Pace):
 
 
 class Population:
-    """Keep three quarters, later half, of the rows by the reward that they promise; refill with their copies.
+    """Rows that promise little reward are replaced, after each chunk, by copies of those that promise more.
 
-    Half of the rows or more start from the original caption, the others from its mutants; until a quarter of the piece
-    is written, one row on the original survives. The plain sample (row 0) stays whatever its reward, so the result is
-    never worse than it. Rows that have ended stay in the pool with their final reward, and are not copied. Copies
-    always go on with random numbers of their own.
+    Unless a pilot has found better, three quarters of the rows survive a look, later half of them. Half of the rows or
+    more start from the original caption, the others from its mutants; until a quarter of the piece is written, one row
+    on the original survives. The plain sample (row 0) stays whatever its reward, so the result is never worse than it.
+    Rows that have ended stay in the pool with their final reward, and are not copied. Copies always go on with random
+    numbers of their own.
 
     A wide start costs no more: ``W`` rows write a share ``p`` of the piece, the ``M`` best of them the rest, which is
     ``W * p + M * (1 - p)`` whole pieces. With ``W = wide * M`` and as many pieces as candidates, 16 candidates,
