@@ -144,7 +144,7 @@ def _synonyms(text: str, random: np.random.Generator) -> Iterator[tuple[int, int
         if player is not None and (player.first, player.last) != (found.first, found.last):
             continue  # "synth" of "synth strings"
         old = text[found.start : found.end]
-        others = [phrase for phrase in groups[found.value] if phrase != old.lower().replace("-", " ")]
+        others = [phrase for phrase in groups[found.value] if phrase.replace("-", " ") != old.lower().replace("-", " ")]
         drawn, odds = others[int(random.integers(len(others)))], random.random()
         before = text[: found.start].rstrip().lower()
         article = re.search(r"(?:^|\s)(an?)$", before)

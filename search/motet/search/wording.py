@@ -12,15 +12,15 @@ def _set(words: str) -> frozenset[str]:
 
 
 _GROUPS: Final = """
-fast|fast paced|quick|rapid|brisk|swift|speedy|up tempo
-slow|slow paced|unhurried
+fast|fast-paced|quick|rapid|brisk|swift|speedy|uptempo
+slow|slow-paced|unhurried
 very fast|extremely fast|really fast|very quick|super fast
 very slow|extremely slow|really slow|super slow
 happy|joyful|cheerful|merry|joyous
 sad|sorrowful|mournful
 calm|peaceful|tranquil|serene
 relaxing|soothing|calming
-energetic|high energy
+energetic|high-energy
 lively|spirited
 melancholic|melancholy
 scary|frightening|terrifying
@@ -33,7 +33,7 @@ tense|suspenseful
 ominous|menacing|sinister
 uplifting|inspiring|inspirational
 motivational|motivating
-cinematic|filmic|film like
+cinematic|filmic|film-like
 festive|celebratory
 elegant|graceful
 emotional|emotive
@@ -42,7 +42,7 @@ aggressive|fierce
 angry|furious
 melodic|melodious|tuneful
 funny|humorous|comical
-warm|warm hearted
+warm|warm-hearted
 hip hop|hiphop
 film score|film music|movie score|movie music
 video game music|videogame music|game music
