@@ -1,6 +1,7 @@
 """The search on the real decoder, with random weights."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from motet.music.score import DRUMS, Score
 from motet.search.controls import SearchControls
 from motet.search.request import SearchRequest
 from motet.search.result import SearchResult
-from motet.search.run import Searcher
+from motet.search.run import Searcher, searcher_from
 from tests.fakes import CountingReward
 from tests.tiny import random_score, tiny_checkpoint
 
@@ -124,3 +125,29 @@ def test_a_seed_stays_as_it_is_in_the_files(whole_searcher: Searcher, music: See
         for onset, _, _, _, program in found - kept:
             assert cells[onset // bar, DRUM_PLAYER if program == DRUMS else program]
         assert int(np.max(score.onset)) // bar + 1 <= music.length_bars + (bars or 0)
+
+
+def found(result: SearchResult) -> object:
+    """Everything about a search but its times, the files byte by byte."""
+    pieces = [(midi.write(one.score), one.breakdown, one.node, one.log_probability) for one in result.candidates]
+    return pieces, result.tree.to_json(), result.tokens, result.arms
+
+
+def test_a_search_among_seven_others_finds_what_it_finds_alone(searcher: Searcher) -> None:
+    captions = ("a slow waltz for piano", "some jazz", "drums and bass", "a folk tune. Make it sad.")
+    requests = [replace(REQUEST, caption=captions[seed % 4], seed=seed, rounds=2) for seed in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(searcher.run, requests))
+    for request, result in list(zip(requests, together, strict=True))[::3]:
+        assert found(searcher.run(request)) == found(result)
+
+
+@pytest.mark.slow
+def test_so_it_does_with_the_default_model_and_reward() -> None:
+    searcher = searcher_from()
+    captions = ("a slow waltz for piano", "fast rock with drums", "a sad cello solo", "happy jazz for piano and bass")
+    requests = [SearchRequest(caption=captions[seed % 4], seed=seed, candidates=4, bars=4) for seed in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(searcher.run, requests))
+    for request, result in list(zip(requests, together, strict=True))[::3]:
+        assert found(searcher.run(request)) == found(result)

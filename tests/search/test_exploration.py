@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from motet.music.score import Score
 from motet.rewards.composite import Breakdown
+from motet.search.archive import families_first
 from motet.search.arms import Arms
 from motet.search.budget import Budget, StopReason
 from motet.search.exploration import PLAIN_ROW, Exploration
@@ -65,7 +66,7 @@ class Stage:
         self.rows = self.begin(rows)
 
     def begin(self, rows: int) -> FakeBatch:
-        streams = self.exploration.next_streams(rows)
+        streams = self.exploration.streams.take(rows)
         batch = self.decoder.open([self.captions.prompt(0)] * rows, seed=REQUEST.seed or 0, streams=streams)
         self.exploration.begin(batch, [0] * rows, streams)
         return batch
@@ -334,6 +335,24 @@ def test_what_has_ended_ranks_before_what_was_interrupted() -> None:
     assert [piece.finished for piece in pieces] == [True, False, False, False]
     totals = [piece.breakdown.total for piece in pieces[1:]]
     assert totals == sorted(totals, reverse=True)
+
+
+def test_families_are_inherited_and_each_is_heard_of_first() -> None:
+    exploration = Stage(4).exploration
+    assert exploration.families.tolist() == [0, 0, 0, 0]
+    exploration.families = np.array([0, 1, 1, 2])
+    exploration.grow(2)
+    exploration.select([0, 1, 1, 3, 3])
+    assert exploration.families.tolist() == [0, 1, 1, 2, 2]
+    exploration.grow(6)
+    pieces = exploration.pieces()
+    first = families_first(pieces)
+    assert sorted(piece.family for piece in first[:3]) == [0, 1, 2]
+    assert first[0] is pieces[0]
+    assert {id(piece) for piece in first} == {id(piece) for piece in pieces}
+    for part in (first[:3], first[3:]):
+        totals = [piece.breakdown.total for piece in part]
+        assert totals == sorted(totals, reverse=True)
 
 
 def test_progress_tells_the_best_piece_before_its_chunk_is_over() -> None:

@@ -41,6 +41,14 @@ GOOD = SearchRequest(caption="a waltz in G major for piano")
         ("deadline_s", -3.0),
         ("deadline_s", float("nan")),
         ("deadline_s", float("inf")),
+        ("tokens", 0),
+        ("tokens", 1.5),
+        ("rounds", 0),
+        ("rounds", True),
+        ("rounds", None),
+        ("least_gain", -0.1),
+        ("least_gain", float("nan")),
+        ("least_gain", 1.1),
         ("results", 0),
         ("results", 9),
     ],
@@ -61,7 +69,8 @@ def test_an_unknown_strategy_lists_the_known_ones() -> None:
 def test_bounds_are_inclusive() -> None:
     replace(GOOD, seed=0)
     replace(GOOD, seed=MAX_SEED, candidates=64, bars=64, temperature=2.0, top_p=1.0, results=64)
-    replace(GOOD, candidates=1, bars=1)
+    replace(GOOD, candidates=1, bars=1, tokens=1, rounds=None, least_gain=1.0)
+    replace(GOOD, rounds=None, deadline_s=1.0)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ class Piece:
     Args:
         node: of the tree.
         arm: of the caption that it was sampled for.
+        family: that its row belonged to; all pieces are of one, unless the strategy keeps several apart.
         stream: random stream of its last chunk.
         score: the notes that were judged.
         breakdown: what the reward said.
@@ -30,6 +31,7 @@ class Piece:
 
     node: int
     arm: int
+    family: int
     stream: int
     score: Score
     breakdown: Breakdown
@@ -57,3 +59,12 @@ class Archive:
         """All pieces, best first, those that have ended before those that have not; ties: older first."""
         pieces = {piece.node: piece for piece in latest if piece is not None} | self._ended
         return sorted(pieces.values(), key=lambda piece: (not piece.finished, -piece.breakdown.total, piece.node))
+
+
+def families_first(pieces: Sequence[Piece]) -> list[Piece]:
+    """The first piece of each family, then all others, both in the order given."""
+    firsts: dict[int, Piece] = {}
+    for piece in pieces:
+        firsts.setdefault(piece.family, piece)
+    heads = list(firsts.values())
+    return heads + [piece for piece in pieces if firsts[piece.family] is not piece]

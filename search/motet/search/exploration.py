@@ -18,6 +18,7 @@ from motet.search.contract import Rows, Tuning
 from motet.search.profile import Phase, Stopwatch
 from motet.search.progress import OnProgress, Progress
 from motet.search.scoring import Heard, Scoring
+from motet.search.streams import Streams
 from motet.search.tree import ROOT, Tree
 
 PLAIN_ROW = 0
@@ -78,16 +79,21 @@ class Exploration:
         self._keeps_plain = keeps_plain
         self._watch = watch
         self._on_progress = on_progress
+        self.families: NDArray[np.int64]
+        """[B] set by strategies that keep several populations apart, 0 for all otherwise; copies inherit it.
+
+        The best piece of each family is returned before any second one.
+        """
         self.tree = Tree.empty(1024, list(weights))
         self.rounds = 0
         self.stop: StopReason | None = None
         """Why nothing further may be decoded; None as long as the search may go on."""
+        self.streams = Streams()
         self.plain: Piece | None = None
         """The plain sample as it was last judged."""
         self._archive = Archive()
         self._heard: dict[int, Heard] = {}  # by row, of the chunk that is being decoded
         self._told: set[int] = set()  # rows that have paused in it
-        self._fresh_stream = 0
         self._earlier = np.zeros(2, np.int64)  # tokens decoded and fed again in earlier rounds
         self._bars_told = 0
 
@@ -216,26 +222,14 @@ class Exploration:
         changed = wanted != self._arms[chosen]
         if len(chosen) == self.size and (chosen == np.arange(self.size)).all() and not changed.any():
             return
-        streams = self._streams_of(chosen)
+        streams = self.streams.follow(self._streams, chosen)
         prompts = [self._captions.prompt(int(arm)) if new else None for arm, new in zip(wanted, changed, strict=True)]
         with self._watch.during(Phase.DECODING):
             self._rows.select(chosen, streams, prompts if changed.any() else None)
         self._streams, self._arms, self._nodes = streams, wanted, self._nodes[chosen]
+        self.families = self.families[chosen]
         self._latest = [self._latest[parent] for parent in chosen]
         self._mark_alive()
-
-    def _streams_of(self, chosen: NDArray[np.intp]) -> NDArray[np.int64]:
-        streams = np.full(len(chosen), -1, np.int64)
-        stays = set(np.flatnonzero(chosen == np.arange(len(chosen))).tolist())
-        taken: set[int] = set()
-        for row, parent in enumerate(chosen.tolist()):
-            if parent == row or (parent not in stays and parent not in taken):
-                streams[row] = self._streams[parent]
-                taken.add(parent)
-        copies = streams < 0
-        streams[copies] = self._fresh_stream + np.arange(copies.sum())
-        self._fresh_stream += int(copies.sum())
-        return streams
 
     # --- what the search does around a strategy ----------------------------------------------------------------------
 
@@ -249,8 +243,8 @@ class Exploration:
         self._rows = rows
         self._arms = np.array(arms, np.int32)
         self._streams = streams.copy()
-        self._fresh_stream = int(streams.max()) + 1
         self._nodes = np.full(rows.size, ROOT, np.int64)
+        self.families = np.zeros(rows.size, np.int64)
         self._latest = [None] * rows.size
         self._first_node = self.tree.size
         self._bars_told = 0
@@ -260,10 +254,6 @@ class Exploration:
         before = self._first_bar - int(rows.bars_done.max())
         if before > 0:
             rows.advance(before, lambda: self._budget.interrupted() is not None)
-
-    def next_streams(self, count: int) -> NDArray[np.int64]:
-        """[count] random streams that no row has drawn from."""
-        return self._fresh_stream + np.arange(count, dtype=np.int64)
 
     def best_of_round(self) -> list[float]:
         """The reward of the best piece that the round has found, if it found any."""
@@ -372,6 +362,7 @@ class Exploration:
         piece = Piece(
             node=node,
             arm=int(self._arms[row]),
+            family=int(self.families[row]),
             stream=int(self._streams[row]),
             score=heard.score,
             breakdown=heard.breakdown,

@@ -57,7 +57,8 @@ class SearchResult:
 
     Args:
         candidates: best first, those that have ended before those that were interrupted, no two that are near-copies
-            of one another; as many as ``request.results`` allows.
+            of one another; as many as ``request.results`` allows. Where the strategy kept families apart, the best of
+            each are among them before any second one.
         near_copies_removed: pieces left out because a better one is nearly the same (``motet.search.copies``).
         plain: what a single sample of the same seed gives, judged alike; when it has ended, ``candidates[0]`` is never
             worse. None for strategies that do without, and where the caller went before it was judged.

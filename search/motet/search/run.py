@@ -15,7 +15,7 @@ from motet.music.error import InvalidInputError
 from motet.rewards.composite import Composite
 from motet.search import strategy as strategies
 from motet.search import tuning
-from motet.search.archive import Piece
+from motet.search.archive import Piece, families_first
 from motet.search.arms import ORIGINAL, Arms
 from motet.search.aside import Aside, InterruptedSearchError
 from motet.search.budget import Budget, Clock, StopReason
@@ -166,7 +166,7 @@ class _Search:
         wanted = self._strategy.arms(request, len(mutants))
         numbers = [ORIGINAL, *self._captions.add(mutants[: max(wanted)])]
         arms = [numbers[arm] for arm in wanted]
-        streams = exploration.next_streams(len(arms))
+        streams = exploration.streams.take(len(arms))
         prompts = [self._captions.prompt(arm) for arm in arms]
         rows = self._aside.call(self._decoder.open, prompts, seed=self._seed, streams=streams)
         try:
@@ -197,13 +197,15 @@ class _Search:
     def _result(self, reason: StopReason) -> SearchResult:
         exploration = self._exploration
         pieces = exploration.pieces()
-        distinct, removed = without_near_copies(pieces, lambda piece: piece.score, self._request.results)
+        ranks = {piece.node: rank for rank, piece in enumerate(pieces, start=1)}
+        chosen, removed = without_near_copies(families_first(pieces), lambda piece: piece.score, self._request.results)
+        chosen.sort(key=lambda piece: ranks[piece.node])
         plain = exploration.plain
         tree = exploration.tree.snapshot()
         return SearchResult(
-            candidates=tuple(self._candidate(piece, rank) for rank, piece in enumerate(distinct, start=1)),
+            candidates=tuple(self._candidate(piece, rank) for rank, piece in enumerate(chosen, start=1)),
             near_copies_removed=removed,
-            plain=None if plain is None else self._candidate(plain, 1 + pieces.index(plain)),
+            plain=None if plain is None else self._candidate(plain, ranks[plain.node]),
             tree=tree,
             seed=self._seed,
             bars=self._plan.bars,
