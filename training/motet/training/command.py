@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from motet.training import portable, text_calibration_command
+from motet.training import caption_prior, portable, text_calibration_command
 from motet.training.harmony import command as harmony_command
 from motet.training.judge import command as judge_command
 from motet.training.realism import command as realism_command
@@ -38,10 +38,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     judge_command.register(targets)
     text_audio_command.register(targets)
 
-    calibrate = subparsers.add_parser("calibrate", help="learn where human music stands, for the rewards")
+    calibrate = subparsers.add_parser("calibrate", help="learn what is usual in human music, for rewards and mutators")
     kinds = calibrate.add_subparsers(dest="kind", required=True, metavar="KIND")
     harmony_command.register(kinds)
     text_calibration_command.register(kinds)
+    caption_prior.register(kinds)
 
     evaluate = subparsers.add_parser("eval", help="measure a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, metavar="MEASURE")
