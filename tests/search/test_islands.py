@@ -69,6 +69,15 @@ def test_every_island_has_rows_on_the_original_and_on_mutants() -> None:
         assert arms.count(0) == 2
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_results_come_from_different_islands(seed: int) -> None:
+    result = search(replace(REQUEST, candidates=12, seed=seed, mutations=0, strategy="islands:keep_early=.4"))
+    islands = [result.tree.row[candidate.lineage[1]] % 4 for candidate in result.candidates]
+    assert sorted(islands) == [0, 1, 2, 3]
+    rewards = [candidate.breakdown.total for candidate in result.candidates]
+    assert rewards == sorted(rewards, reverse=True)
+
+
 def beginnings(request: SearchRequest) -> int:
     """Different first chunks among the rows at the end."""
     with watched() as looks:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motet.music.error import InvalidInputError
+from motet.search.exploration import Exploration
 from motet.search.population import Population, PopulationConfig
 
 SMALLEST = 2
@@ -34,8 +35,8 @@ class IslandsConfig(PopulationConfig):
 class Islands(Population):
     """Populations that share a batch and a budget, but in which a row is only replaced by a copy from its own island.
 
-    However hard each is pruned, pieces of different islands have nothing in common but the caption. They are ranked by
-    reward as always; what differs is that the ones that follow the best are not all its siblings.
+    However hard each is pruned, pieces of different islands have nothing in common but the caption. The results are the
+    best piece of each island, then further ones, ranked by reward as always.
 
     Rows are dealt out in turn, so that each island has its share of the original caption and of the mutants. The plain
     sample belongs to the first one.
@@ -49,6 +50,11 @@ class Islands(Population):
         chosen = config or IslandsConfig()
         super().__init__(chosen)
         self._count = chosen.islands
+
+    def explore(self, exploration: Exploration) -> None:
+        """Grow by a chunk, resample inside the islands, until every row has ended."""
+        exploration.families = self._islands(exploration.size)
+        super().explore(exploration)
 
     def _islands(self, rows: int) -> NDArray[np.int64]:
         """[B] island of each row: dealt out in turn, so that two of each or more go on after a wide start."""
