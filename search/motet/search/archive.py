@@ -46,6 +46,8 @@ class Archive:
 
     def __init__(self) -> None:
         self._ended: dict[int, Piece] = {}
+        self.best: Piece | None = None
+        """The best piece that has ended."""
 
     def __len__(self) -> int:
         return len(self._ended)
@@ -54,11 +56,16 @@ class Archive:
         """Keeps a piece for good if it has ended."""
         if piece.finished:
             self._ended[piece.node] = piece
+            self.best = min(self.best or piece, piece, key=_rank)
 
     def ranked(self, latest: Iterable[Piece | None] = ()) -> list[Piece]:
         """All pieces, best first, those that have ended before those that have not; ties: older first."""
         pieces = {piece.node: piece for piece in latest if piece is not None} | self._ended
-        return sorted(pieces.values(), key=lambda piece: (not piece.finished, -piece.breakdown.total, piece.node))
+        return sorted(pieces.values(), key=_rank)
+
+
+def _rank(piece: Piece) -> tuple[bool, float, int]:
+    return not piece.finished, -piece.breakdown.total, piece.node
 
 
 def families_first(pieces: Sequence[Piece]) -> list[Piece]:

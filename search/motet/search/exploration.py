@@ -383,7 +383,8 @@ class Exploration:
     def _best(self) -> Breakdown | None:
         """The best piece so far, those among them that are not in the tree yet."""
         finished = self._rows.finished
-        looks = [(piece.finished, piece.breakdown) for piece in self.pieces()[:1]]
+        pieces = [self._archive.best] if self._archive.best else [piece for piece in self._latest if piece]
+        looks = [(piece.finished, piece.breakdown) for piece in pieces]
         looks += [(bool(finished[row]), one.breakdown) for row, one in self._heard.items()]
         return max(looks, key=lambda look: (look[0], look[1].total))[1] if looks else None
 
