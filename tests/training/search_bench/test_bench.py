@@ -77,7 +77,7 @@ def test_a_row_says_what_there_is_to_say_of_the_best_piece() -> None:
 
 
 def test_climbing_a_coin_wins_nothing_and_climbing_the_reward_does() -> None:
-    groups = {group.arm: group for group in grouped(rows(tasks("sample", "population", "random", captions=24)))}
+    groups = {group.arm: group for group in grouped(rows(tasks("sample", "population", "random", captions=16)))}
     climbed = difference(groups["population"], groups["sample"], "reward.total")
     tossed = difference(groups["random"], groups["sample"], "reward.total")
     assert climbed is not None
@@ -103,14 +103,6 @@ def test_a_search_that_fails_is_told_and_costs_no_other() -> None:
     assert isinstance(outcomes[0], Failure)
     assert outcomes[0].error == "RuntimeError: the reward broke"
     assert isinstance(outcomes[1], Row)
-
-
-def test_two_processes_give_the_same_rows_as_one() -> None:
-    given = tasks("sample", "population", captions=2)
-    found = {outcome.case: outcome for outcome in work(given, bench, 2) if isinstance(outcome, Row)}
-    alone = rows(given)
-    assert [found[row.case].midi for row in alone] == [row.midi for row in alone]
-    assert [found[row.case].reward for row in alone] == [row.reward for row in alone]
 
 
 def test_equal_pieces_have_no_diversity_and_different_ones_do() -> None:

@@ -1,11 +1,15 @@
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from motet.music.error import InvalidInputError, NotFoundError
+from motet.music.score import Score
+from motet.rewards.composite import Breakdown
 from motet.rewards.judge import Judge
 from motet.search.run import Searcher
 from motet.training.search_bench import command, workshop
@@ -68,6 +72,8 @@ def test_there_must_be_something_to_work_on(tmp_path: Path) -> None:
         run("--captions", str(tmp_path / "none.txt"))
     with pytest.raises(InvalidInputError, match=r"captions: must be a file"):
         run()
+    with pytest.raises(InvalidInputError, match=r"minutes: must be above 0"):
+        run("--minutes", "0")
     with pytest.raises(InvalidInputError, match=r"out: must be given with --report-only"):
         run("--report-only")
     with pytest.raises(NotFoundError, match=r"out: no rows in"):
@@ -115,10 +121,10 @@ def test_an_interrupt_keeps_what_is_done(
     captions: Path, tmp_path: Path, reward: CountingReward, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Interrupted(CountingReward):
-        def score(self, *args: object, **kwargs: object) -> list[object]:  # type: ignore[override]
+        def score(self, scores: Sequence[Score], caption: Any, weights: Any, *, complete: bool) -> list[Breakdown]:
             if reward.calls:
                 raise KeyboardInterrupt
-            return reward.score(*args, **kwargs)  # type: ignore[arg-type, return-value]
+            return reward.score(scores, caption, weights, complete=complete)
 
     def open_bench(model: Path | None, workers: int) -> Bench:
         searcher = Searcher(FakeDecoder(), Interrupted())

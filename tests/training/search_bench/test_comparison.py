@@ -69,13 +69,16 @@ def test_verdicts_say_who_what_how_much_and_at_what_cost() -> None:
     groups = grouped(whole_run())
     lines = [one.line() for one in family(groups)]
     assert len(lines) == 8
-    assert lines[0].startswith(
-        "population at 8, equal tokens: beats best_of_n at 8 (× 1.00 the cost) on the judge by +0"
-    )
-    assert "95 % CI +0.0" in lines[0]
-    assert lines[0].endswith(": yes")
+    head, _, numbers = lines[0].partition(": ")
+    assert head == "population at 8 beats best_of_n at 8 on the judge, equal tokens"
+    assert numbers.startswith("+0.")
+    assert "95 % CI +0." in numbers
+    assert numbers.endswith("which costs × 1.00")
     worse = compare(by_name(groups)["islands", 8], "population", groups, "cost", REWARD)
-    assert worse.line().endswith("no, it is worse")
+    assert worse.line().startswith("islands at 8 loses to population at 8 on the reward")
+    assert (worse.cells()[-1], worse.better) == ("worse", False)
+    level = compare(by_name(groups)["random", 8], "population", [], "cost", REWARD)
+    assert level.cells()[-3:] == ("–", "–", "no difference shown")
     assert {(one.arm, one.baseline) for one in others(groups)} >= {("islands", "population"), ("random", "best_of_n")}
     assert all(one.adjusted is None for one in others(groups))
 

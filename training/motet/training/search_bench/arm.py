@@ -44,8 +44,9 @@ class Arm:
     def parse(cls, text: str, budgets: Sequence[int]) -> Arm:
         """Reads ``STRATEGY[:SETTING=NUMBER,...][@BUDGET/BUDGET...]``.
 
-        Beside the strategy's own settings there is ``mutations=N`` for ``SearchRequest.mutations``, unless it has one of
-        that name. The name "random" is the default strategy climbing a coin. Raises InvalidInputError, and what the strategy's own settings raise.
+        Beside the strategy's own settings there is ``mutations=N`` for ``SearchRequest.mutations``, unless it has one
+        of that name. The name "random" is the default strategy climbing a coin. Raises InvalidInputError,
+        NotFoundError for an unknown strategy, and what the strategy's own settings raise.
 
         Args:
             text: what to read.

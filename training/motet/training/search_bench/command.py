@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 ARMS: Final = (
     "sample",
     "population@8/16",
-    "best_of_n@4/8/16/32",
+    "best_of_n@4/8/16/24",
     "inferalign_paper@8/16",
     "islands",
     "smc",
@@ -61,6 +63,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--model", type=Path, default=None, metavar="FOLDER", help="checkpoint (default: the shipped one)"
     )
     search.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
+    search.add_argument(
+        "--minutes", type=float, metavar="M", help="begin no further search after M minutes, and report what is done"
+    )
     search.add_argument("--corpus", type=Path, metavar="CORPUS_DIR", help="look for near-copies of its training music")
     search.add_argument(
         "--out",
@@ -85,6 +90,8 @@ def bench_search(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise InvalidInputError.of(name, "must be at least 1", value)
+    if arguments.minutes is not None and not arguments.minutes > 0:
+        raise InvalidInputError.of("minutes", "must be above 0", arguments.minutes)
     if arguments.report_only:
         if arguments.out is None:
             raise InvalidInputError.of("out", "must be given with --report-only", None)
@@ -104,9 +111,11 @@ def _search(arguments: argparse.Namespace, shelf: Shelf) -> int:
     rows = [row for case, _ in tasks if (row := shelf.rows.get(case)) is not None]
     left = [task for task in tasks if task[0] not in shelf.rows]
     pace = Pace(left, already=len(rows))
+    end_s = time.monotonic() + 60 * (math.inf if arguments.minutes is None else arguments.minutes)
     failures, status = 0, 0
     try:
-        for outcome in work(left, Load(arguments.model, arguments.workers), arguments.workers):
+        load = Load(arguments.model, arguments.workers)
+        for outcome in work(left, load, arguments.workers, lambda: time.monotonic() >= end_s):
             if isinstance(outcome, Failure):
                 failures += 1
                 sys.stderr.write(pace.line(outcome.case, f"failed: {outcome.error}") + "\n")

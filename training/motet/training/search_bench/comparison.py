@@ -64,18 +64,45 @@ class Comparison:
         """Whether the whole interval is above 0."""
         return self.difference is not None and self.difference.estimate.low > 0
 
+    @property
+    def worse(self) -> bool:
+        """Whether the whole interval is below 0."""
+        return self.difference is not None and self.difference.estimate.high < 0
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        return "better" if self.better else "worse" if self.worse else "no difference shown"
+
     def line(self) -> str:
         """In words."""
-        head = f"{self.arm} at {self.candidates}, {_COSTS[self.cost]}"
+        head, cost = f"{self.arm} at {self.candidates}", _COSTS[self.cost]
         if self.difference is None or self.price is None:
-            return f"{head}: no budget of {self.baseline} that was measured costs as much"
+            return f"{head}, {cost}: no budget of {self.baseline} that was measured costs as much"
         estimate, found = self.difference.estimate, self.difference
-        verdict = "yes" if self.better else "no, it is worse" if estimate.high < 0 else "not shown"
-        correction = "" if self.adjusted is None else f", Holm p {self.adjusted:.3g}"
+        verb = "beats" if self.better else "loses to" if self.worse else "is not told apart from"
+        correction = "" if self.adjusted is None else f", Holm p {self.adjusted:.2g}"
         return (
-            f"{head}: beats {self.baseline} at {self.against} (× {self.price:.2f} the cost) on "
-            f"{_READERS[self.measure]} by {estimate.value:+.4f} (95 % CI {estimate.low:+.4f} to {estimate.high:+.4f}, "
-            f"n = {estimate.n}, wins {found.wins:.0%}, p {found.p:.2g}{correction}): {verdict}"
+            f"{head} {verb} {self.baseline} at {self.against} on {_READERS[self.measure]}, {cost}: "
+            f"{estimate.value:+.4f} (95 % CI {estimate.low:+.4f} to {estimate.high:+.4f}, n = {estimate.n}, wins "
+            f"{found.wins:.0%}, p {found.p:.2g}{correction}), which costs × {self.price:.2f}"
+        )
+
+    def cells(self) -> tuple[str, ...]:
+        """As a row of a table: arm, baseline, cost, measure, difference, wins and verdict."""
+        if self.difference is None or self.price is None:
+            difference, wins = "–", "–"
+        else:
+            estimate, wins = self.difference.estimate, f"{self.difference.wins:.0%}"
+            difference = f"{estimate.value:+.4f} ({estimate.low:+.4f} to {estimate.high:+.4f}), n = {estimate.n}"
+        return (
+            f"{self.arm} at {self.candidates}",
+            f"{self.baseline} at {self.against}",
+            _COSTS[self.cost] if self.price is None else f"{_COSTS[self.cost]}, × {self.price:.2f}",
+            _READERS[self.measure],
+            difference,
+            wins,
+            self.verdict,
         )
 
     def record(self) -> dict[str, Any]:

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
 
 from motet.music.error import InternalError
 from motet.training.search_bench.arm import Arm
-from motet.training.search_bench.bench import Bench
 from motet.training.search_bench.row import Case, Row
+
+if TYPE_CHECKING:  # PyTorch takes seconds to import
+    from motet.training.search_bench.bench import Bench
 
 Task = tuple[Case, Arm]
 
@@ -31,7 +34,9 @@ class Failure:
     error: str
 
 
-def work(tasks: Sequence[Task], load: Callable[[], Bench], workers: int) -> Iterator[Row | Failure]:
+def work(
+    tasks: Sequence[Task], load: Callable[[], Bench], workers: int, enough: Callable[[], bool] = lambda: False
+) -> Iterator[Row | Failure]:
     """Yields what becomes of every task, as soon as it is known.
 
     One worker works in this process, in order. Several are processes of their own; tasks are begun in order. An
@@ -41,14 +46,18 @@ def work(tasks: Sequence[Task], load: Callable[[], Bench], workers: int) -> Iter
         tasks: what to do.
         load: makes a bench, once for each worker; picklable.
         workers: at least 1.
+        enough: whether no further task is to be begun.
     """
-    if workers == 1 or len(tasks) < 2:
-        bench = load() if tasks else None
-        for task in tasks:
-            assert bench is not None  # noqa: S101 (there are tasks)
-            yield _outcome(bench, task)
-    else:
-        yield from _shared(tasks, load, min(workers, len(tasks)))
+    if not tasks:
+        return
+    if workers > 1 and len(tasks) > 1:
+        yield from _shared(tasks, load, min(workers, len(tasks)), enough)
+        return
+    bench = load()
+    for task in tasks:
+        if enough():
+            return
+        yield _outcome(bench, task)
 
 
 def _outcome(bench: Bench, task: Task) -> Row | Failure:
@@ -58,7 +67,9 @@ def _outcome(bench: Bench, task: Task) -> Row | Failure:
         return Failure(task[0], f"{type(error).__name__}: {error}")
 
 
-def _shared(tasks: Sequence[Task], load: Callable[[], Bench], workers: int) -> Iterator[Row | Failure]:
+def _shared(
+    tasks: Sequence[Task], load: Callable[[], Bench], workers: int, enough: Callable[[], bool]
+) -> Iterator[Row | Failure]:
     context = multiprocessing.get_context("spawn")
     crew: dict[Connection, SpawnProcess] = {}
     waiting = iter(tasks)
@@ -77,7 +88,7 @@ def _shared(tasks: Sequence[Task], load: Callable[[], Bench], workers: int) -> I
                 ready = [each for each in wait(list(busy)) if isinstance(each, Connection)]
                 for each in ready:
                     outcome = _received(each)
-                    task = None if interrupted else next(waiting, None)
+                    task = None if interrupted or enough() else next(waiting, None)
                     if task is None:
                         busy.remove(each)
                     else:

@@ -129,7 +129,10 @@ class SearchReport:
                 f"{COPIED} notes of a tune, in any key and tempo, with training music. Intervals: 95 %, paired "
                 "bootstrap over captions.",
                 "## Further comparisons",
-                _list(one.line() for one in self.others if one.difference is not None),
+                _markdown(
+                    ("arm", "baseline", "at", "by", "difference (95 % interval)", "wins", ""),
+                    [one.cells() for one in self.others if one.difference is not None],
+                ),
             ]
         )
 
@@ -145,7 +148,7 @@ class SearchReport:
                 f"wins {one.wins:.0%}"
                 for name, one in (("reward", reward), ("judge", judge))
             )
-            lines.append(f"{arm} at {candidates}: {'; '.join(gains)}; {reading}")
+            lines.append(f"{arm} at {candidates}: {'; '.join(gains)}; in standard deviations of samples: {reading}")
         return lines
 
     def _groups(self) -> str:
@@ -161,7 +164,7 @@ class SearchReport:
             copied = () if self.copies is None else (f"{self._copied(group, self.copies):.1%}",)
             rows.append((group.arm, str(group.candidates), str(len(group.captions)), *cells, *copied))
         copied_title = () if self.copies is None else ("near-copies",)
-        return _markdown(("arm", "candidates", "captions", *shown, *copied_title), rows)
+        return _markdown(("arm", "at", "n", *shown, *copied_title), rows)
 
     @staticmethod
     def _copied(group: Group, copies: Mapping[Case, int]) -> float:
