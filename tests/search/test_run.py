@@ -11,12 +11,13 @@ import pytest
 
 from motet.model.seed import Seed
 from motet.music.caption import parse_attributes
-from motet.music.error import CancelledError, InternalError, InvalidInputError
+from motet.music.error import CancelledError, InternalError, InvalidInputError, UnavailableError
 from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.rewards.composite import Breakdown, Weights
 from motet.search.controls import SearchControls
 from motet.search.exploration import PLAIN_ROW
+from motet.search.mutation import mutate
 from motet.search.progress import Progress
 from motet.search.request import SearchRequest
 from motet.search.result import Candidate, SearchResult
@@ -441,6 +442,22 @@ def test_who_cancels_does_not_wait_for_mutants() -> None:
     with pytest.raises(CancelledError):
         searcher.run(REQUEST, cancelled=asked.is_set)
     over.set()
+
+
+def test_a_mutator_that_goes_away_takes_nothing_along() -> None:
+    def hosted(caption: Any, count: int, **named: Any) -> Any:
+        calls.append(count)
+        if len(calls) > answers:
+            raise UnavailableError("GONE", "the mutator has gone")
+        return mutate(caption, count, **named)
+
+    calls: list[int] = []
+    answers = 1
+    result = Searcher(FakeDecoder(), CountingReward(), mutate=hosted).run(replace(REQUEST, rounds=3))
+    assert (result.rounds, len(result.arms), len(calls)) == (3, 4, 3)
+    answers = 0
+    with pytest.raises(UnavailableError, match="has gone"):
+        Searcher(FakeDecoder(), CountingReward(), mutate=hosted).run(REQUEST)
 
 
 def test_who_cancels_in_a_later_round_gets_what_was_found() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from motet.music.attributes import Attributes
 from motet.music.caption import Caption
-from motet.music.error import InvalidInputError
+from motet.music.error import InvalidInputError, UnavailableError
 from motet.rewards.composite import Composite
 from motet.search import strategy as strategies
 from motet.search import tuning
@@ -96,6 +96,7 @@ class Searcher:
 
         Raises:
             CancelledError: interrupted before any piece was judged.
+            UnavailableError: the mutator cannot be reached; once there are pieces, the search goes on without mutants.
             InvalidInputError: the model cannot write what the controls ask for, or has no room beside the seed.
         """
         self._check(request)
@@ -180,8 +181,16 @@ class _Search:
     def _mutants(
         self, caption: Caption, count: int, *, seed: int, settled: Callable[[Attributes], Attributes]
     ) -> Sequence[Caption]:
-        """See ``Mutate``: a language model, or one at the other end of a network, may take its time."""
-        return self._aside.call(self._mutate, caption, count, seed=seed, settled=settled)
+        """See ``Mutate``: a language model, or one at the other end of a network, may take its time, or be gone.
+
+        There are no further mutants then; but where nothing has been found yet that would be lost, it is an error.
+        """
+        try:
+            return self._aside.call(self._mutate, caption, count, seed=seed, settled=settled)
+        except UnavailableError:
+            if not self._exploration.pieces():
+                raise
+            return ()
 
     def _reason_to_stop(self, bests: Sequence[float]) -> StopReason | None:
         """Why no further round is begun, or None."""
