@@ -27,7 +27,7 @@ def draw(report: Report, folder: Path) -> Path:
     """Writes ``pilot.png`` into ``folder``, which is made if needed, and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": _SOFT, "text.color": _INK}):
-        figure = Figure(figsize=(11, 4.3), facecolor="white", layout="constrained")
+        figure = Figure(figsize=(11, 4.8), facecolor="white", layout="constrained")
         told, won = figure.subplots(1, 2, width_ratios=[1, 1])
         _told(told, report)
         _won(won, report)
@@ -98,11 +98,18 @@ def _won(panel: Axes, report: Report) -> None:
             error_kw={"ecolor": _SOFT, "elinewidth": 1},
             label=f"{candidates} candidates",
         )
-    panel.set_yticks(np.arange(len(specs)), [spec.replace(":", ":\n", 1) for spec in specs], fontsize=7)
+    panel.set_yticks(np.arange(len(specs)), [_label(spec) for spec in specs], fontsize=7)
     panel.invert_yaxis()
     panel.set_xlabel("gain over one plain sample, in reward", color=_SOFT)
     panel.set_title("Rehearsed at equal tokens", loc="left", fontsize=10)
     panel.grid(axis="x", color="#eceff3")
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(frameon=False, loc="lower right")
+    panel.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.75, 1.0), ncols=len(table), fontsize=8)
+
+
+def _label(spec: str) -> str:
+    """The settings under the name, two a line."""
+    name, _, settings = spec.partition(":")
+    parts = settings.split(",") if settings else []
+    return "\n".join([name, *(", ".join(parts[start : start + 2]) for start in range(0, len(parts), 2))])

@@ -19,11 +19,12 @@ from motet.search.strategy import Strategy
 from motet.search.tuning import Tuning
 
 Settings = Mapping[str, float]
+Grid = Mapping[str, tuple[float, ...]]
 
 CANDIDATES: Final = (8, 16)
 """Pieces that every rehearsed search may spend; settings are chosen by the mean over both."""
 
-GRIDS: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
+GRIDS: Final[Mapping[str, Grid]] = {
     "population": {
         "keep_early": (0.25, 0.5, 0.75, 1.0),
         "keep_late": (0.25, 0.5, 0.75),
@@ -31,16 +32,20 @@ GRIDS: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {
         "chunk_share": (0.125, 0.25, 0.5),
     },
     "islands": {
-        "keep_early": (0.5, 0.75),
-        "keep_late": (0.5, 0.75),
+        "keep_early": (0.25, 0.5, 0.75),
+        "keep_late": (0.25, 0.5, 0.75),
         "chunk_share": (0.125, 0.25, 0.5),
     },
     "smc": {
-        "tau": (0.01, 0.02, 0.04, 0.08),
+        "tau": (0.005, 0.01, 0.02, 0.04, 0.08),
         "chunk_share": (0.125, 0.25, 0.5),
     },
 }
-"""By strategy: the settings among which is chosen."""
+"""By strategy: the settings among which is chosen.
+
+Less than a quarter is never kept: one line of descent out of eight would hang on a single look, and whatever a reward
+overrates would win.
+"""
 
 OTHERS: Final = ("sample", "best_of_n", "sequential_halving")
 """Strategies without settings to choose, for comparison."""
@@ -48,7 +53,7 @@ OTHERS: Final = ("sample", "best_of_n", "sequential_halving")
 _WORLDS: Final = 16
 """Draws of captions: settings must do well for what the pilot may have missed, too."""
 
-_ROUNDS: Final = ((96, 1 / 3), (288, 1 / 4), (1024, 0.0))
+_ROUNDS: Final = ((48, 1 / 4), (192, 1 / 4), (768, 0.0))
 """Searches played with each setting, and the share of the settings that play the next round."""
 
 
@@ -131,13 +136,14 @@ def regime(panel: Panel) -> str:
     return "settled and heard step by step: prune gently, then harder"
 
 
-def choose(panel: Panel, tuning: Tuning, grids: Mapping[str, Mapping[str, tuple[float, ...]]] = GRIDS) -> Choice:
-    """The settings of each strategy of ``grids`` that is installed, and the table of all; always the same.
+def choose(panel: Panel, tuning: Tuning, grids: Mapping[str, Grid] | None = None) -> Choice:
+    """The settings of each strategy of ``grids`` (None: ``GRIDS``) that is installed, and the table of all.
 
     Settings are dropped round by round; among the last ones that are within one standard error of the best, the one
     with the fewest looks is taken, for looks cost time and no tokens.
     """
     installed = set(spec.names())
+    grids = GRIDS if grids is None else grids
     behaviours = worlds(panel, tuning)
     chosen = {name: _best(name, grid, behaviours) for name, grid in grids.items() if name in installed}
     players: list[tuple[str, Settings]] = [(name, {}) for name in OTHERS if name in installed]
@@ -155,7 +161,7 @@ def choose(panel: Panel, tuning: Tuning, grids: Mapping[str, Mapping[str, tuple[
     return Choice(regime=regime(panel), strategies=chosen, tried=tried, table=table)
 
 
-def _best(name: str, grid: Mapping[str, tuple[float, ...]], behaviours: Sequence[Behaviour]) -> Settings:
+def _best(name: str, grid: Grid, behaviours: Sequence[Behaviour]) -> Settings:
     field = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     for searches, kept in _ROUNDS:
         played = [_play(name, settings, behaviours, CANDIDATES, searches) for settings in field]
