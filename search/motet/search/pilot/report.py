@@ -157,7 +157,9 @@ class Report:
                         for way, words in _WAYS.items()
                     ],
                 ),
-                f"## Settings: {self.choice.regime}",
+                "## Settings",
+                "",
+                f"Rule of thumb: {self.choice.regime}; what the rehearsal finds is what counts.",
                 "",
                 f"Rehearsed on numbers that behave like these, at equal tokens; chosen among {self._tried}. A gain is "
                 "the final reward above that of one plain sample, ± its standard error.",
