@@ -192,7 +192,7 @@ def test_score_and_render(server: Background, tmp_path: Path, capsys: Any) -> No
         (["generate", "x", "--rounds", "9" * 12], "motet generate: round_count: must be a whole number of 32 bits"),
         (["generate", "x", "--tokens", "0"], "motet generate: token_limit: must be a whole number from 1 to"),
         (["generate", "x", "--least-gain", "nan"], "motet generate: least_gain: must be from 0 to 1 (received nan)"),
-        (["generate", "x", "--strategy", "population:x=1"], "motet generate: strategy.x: must be one of keep_early"),
+        (["generate", "x", "--strategy", "population:x=1"], "motet generate: strategy.x: must be one of chunk_share"),
         (["generate", "x", "--strategy", "luck"], "motet generate: strategy: must be one of best_of_n"),
         (["generate", "x", "--model", "gpt"], "motet generate: model: must be one of fake, fake@0123456789ab"),
         (["generate", "x", "-o", "/nowhere/x.mid"], "motet generate: /nowhere: there is no such folder to write into"),
