@@ -11,7 +11,7 @@ from motet.music.key import Key
 from motet.music.meter import Meter
 from motet.music.mood import MOODS
 from motet.search import prior
-from motet.training import caption_prior
+from motet.training import caption_prior, caption_prior_command
 from motet.training.corpus import shard
 from motet.training.corpus.shard import Meta, Record
 
@@ -55,7 +55,7 @@ def test_every_piece_counts_once_as_it_was_written(corpus: Path) -> None:
 
 def test_the_command_writes_what_the_prior_reads(corpus: Path, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
-    caption_prior.register(parser.add_subparsers())
+    caption_prior_command.register(parser.add_subparsers())
     args = parser.parse_args(["captions", str(corpus), "--out", str(tmp_path / "prior.json")])
     assert args.run(args) == 0
     assert json.loads((tmp_path / "prior.json").read_text()) == caption_prior.measure(corpus)

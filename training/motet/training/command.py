@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from motet.training import caption_prior, portable, text_calibration_command
+from motet.training import caption_prior_command, portable, text_calibration_command
 from motet.training.harmony import command as harmony_command
 from motet.training.judge import command as judge_command
 from motet.training.realism import command as realism_command
@@ -42,7 +42,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     kinds = calibrate.add_subparsers(dest="kind", required=True, metavar="KIND")
     harmony_command.register(kinds)
     text_calibration_command.register(kinds)
-    caption_prior.register(kinds)
+    caption_prior_command.register(kinds)
 
     evaluate = subparsers.add_parser("eval", help="measure a model")
     measures = evaluate.add_subparsers(dest="measure", required=True, metavar="MEASURE")
