@@ -108,12 +108,12 @@ async def test_settings_of_a_strategy_change_what_it_does(start: Start) -> None:
     async with start() as running:
         requests = [
             SearchRequest(caption=CAPTION, seed=1, strategy=strategy)
-            for strategy in ("population", "population:wide=2", "population:chunk_bars=1")
+            for strategy in ("population", "population:wide=2", "population:chunk_bars=4")
         ]
-        plain, wide, fine = [(await collect(running.stub.Search(request)))[1] for request in requests]
+        plain, wide, coarse = [(await collect(running.stub.Search(request)))[1] for request in requests]
     children = [sum(node.parent_index == 0 for node in result.nodes) for result in (plain, wide)]
     assert children[1] > children[0] == 8
-    assert len(fine.nodes) > len(plain.nodes)
+    assert len(coarse.nodes) < len(plain.nodes)
 
 
 async def test_every_installed_strategy_is_served(start: Start) -> None:

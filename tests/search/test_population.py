@@ -15,7 +15,8 @@ from tests.fakes import FakeBatch
 from tests.search.looks import TOKENS_PER_BAR, check_golden, search, watched
 
 REQUEST = SearchRequest(caption="a slow waltz for piano", seed=11, candidates=6, bars=8, mutations=0)
-GOLDEN = {"population": REQUEST, "population_wide": replace(REQUEST, strategy="population:wide=2", mutations=2)}
+WIDE = "population:wide=2,keep_early=.75,keep_late=.5,chunk_bars=2"
+GOLDEN = {"population": REQUEST, "population_wide": replace(REQUEST, strategy=WIDE, mutations=2)}
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -90,7 +91,7 @@ def test_a_wide_start_costs_as_much_as_whole_pieces(
 
 def test_a_wide_start_is_pruned_once_to_the_best_without_copies() -> None:
     with watched() as looks:
-        search(replace(REQUEST, candidates=16, strategy="population:wide=2"))
+        search(replace(REQUEST, candidates=16, strategy="population:wide=2,prior=0"))
     prune = looks[0]
     assert (prune.bars_done, len(prune.arms), len(prune.parents)) == (2, 26, 13)
     assert prune.parents == sorted(set(prune.parents))
@@ -118,7 +119,8 @@ def test_what_survives(
     early_end_share: float,
     seed: int,
 ) -> None:
-    spec = f"population:keep_early={keep},wide={wide},keeps_plain={int(keeps_plain)},chunk_bars=1"
+    kept_plain = int(keeps_plain)
+    spec = f"population:keep_early={keep},keep_late=.5,wide={wide},prior=0,keeps_plain={kept_plain},chunk_bars=1"
     request = replace(REQUEST, candidates=candidates, mutations=mutations, strategy=spec, seed=seed)
     with watched() as looks:
         result = search(request, early_end_share=early_end_share)
@@ -151,16 +153,19 @@ def test_chunks_are_in_bars_or_in_shares_of_the_piece(chunk: str, looks: int) ->
     assert len(seen) == looks
 
 
-def test_a_prior_lets_likelier_rows_go_on_but_does_not_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeBatch, "log_probability", lambda self, row: -float(np.mean(self.tokens(row) % 7)))
+@pytest.mark.parametrize(("chosen", "nat"), [("", 0.1), (",prior=1", 1.0)])
+def test_a_prior_lets_likelier_rows_go_on_but_does_not_rank(
+    chosen: str, nat: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeBatch, "log_probability", lambda self, row: -float(np.sum(self.tokens(row) % 7)))
     with watched() as looks:
-        result = search(replace(REQUEST, strategy="population:prior=1,keep_early=.5,keep_late=.5,keeps_plain=0"))
+        result = search(replace(REQUEST, strategy=f"population:keep_early=.5,keep_late=.5,keeps_plain=0{chosen}"))
     by_value = []
     for look in looks:
-        promised = look.values + look.log_probability_per_token
+        promised = look.values + nat * look.log_probability_per_token
         assert set(np.argsort(-promised, kind="stable")[:3].tolist()) == set(look.parents)
         by_value.append(set(np.argsort(-look.values, kind="stable")[:3].tolist()) == set(look.parents))
-    assert len(looks) == 3
+    assert len(looks) == 7
     assert not all(by_value)
     ended = result.tree.reward_total[result.tree.finished]
     assert result.best.breakdown.total == ended.max()

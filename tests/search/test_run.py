@@ -28,6 +28,8 @@ from tests.tiny import random_score
 
 REQUEST = SearchRequest(caption="a slow waltz for piano", seed=7, candidates=8, bars=8, results=8)
 STRATEGIES = ("sample", "best_of_n", "population")
+LONG_CHUNKS = replace(REQUEST, strategy="population:chunk_bars=2")
+"""Nothing is judged before every row has written its first bar."""
 
 
 def run(request: SearchRequest = REQUEST, **options: Any) -> SearchResult:
@@ -141,7 +143,7 @@ def test_no_mutant_says_anything_else_than_the_controls_settle(seed: int) -> Non
 )
 def test_bars_are_counted_from_the_first_that_is_written(music: Seed, written: int, piece: int) -> None:
     seen: list[Progress] = []
-    request = replace(REQUEST, bars=None, controls=SearchControls(seed=music))
+    request = replace(LONG_CHUNKS, bars=None, controls=SearchControls(seed=music))
     result = run(request, on_progress=seen.append)
     assert result.bars == written
     assert all(progress.bars == written for progress in seen)
@@ -189,10 +191,13 @@ def test_the_original_keeps_half_of_the_rows_and_the_first() -> None:
     assert all(parents[PLAIN_ROW] == PLAIN_ROW and streams[PLAIN_ROW] == 0 for parents, streams in decoder.selections)
 
 
-def test_copies_draw_fresh_random_numbers() -> None:
+@pytest.mark.parametrize(
+    ("strategy", "falling"),
+    [("population", [4] * 7), ("population:keep_early=.75,keep_late=.5,chunk_bars=2", [2, 2, 4])],
+)
+def test_copies_draw_fresh_random_numbers(strategy: str, falling: list[int]) -> None:
     decoder = FakeDecoder()
-    Searcher(decoder, CountingReward()).run(REQUEST)
-    assert len(decoder.selections) == 3
+    Searcher(decoder, CountingReward()).run(replace(REQUEST, strategy=strategy))
     seen = set(range(8))
     for parents, streams in decoder.selections:
         for row, (parent, stream) in enumerate(zip(parents, streams, strict=True)):
@@ -200,8 +205,8 @@ def test_copies_draw_fresh_random_numbers() -> None:
                 assert stream not in seen
                 seen.add(stream)
     replaced = [sum(p != row for row, p in enumerate(parents)) for parents, _ in decoder.selections]
-    assert all(count in (1, 2) for count in replaced[:2])  # keep 3/4 up to the middle
-    assert replaced[2] in (3, 4)  # then keep 1/2
+    # One fewer where the plain sample stays beside those that were kept for their rewards.
+    assert all(count in (most - 1, most) for count, most in zip(replaced, falling, strict=True))
 
 
 def test_rows_that_end_early_stay_in_the_archive() -> None:
@@ -239,9 +244,10 @@ def test_as_many_results_as_asked_for() -> None:
     assert len(run(replace(REQUEST, results=3)).candidates) == 3
 
 
-def test_progress_never_goes_back() -> None:
+@pytest.mark.parametrize("request_", [REQUEST, LONG_CHUNKS], ids=["population", "long_chunks"])
+def test_progress_never_goes_back(request_: SearchRequest) -> None:
     seen: list[Progress] = []
-    result = run(on_progress=seen.append)
+    result = run(request_, on_progress=seen.append)
     assert seen[-1].phase == "done"
     assert {progress.phase for progress in seen} == {"decoding", "scoring", "done"}
     for earlier, later in itertools.pairwise(seen):
@@ -249,7 +255,9 @@ def test_progress_never_goes_back() -> None:
         assert later.tokens >= earlier.tokens
         assert later.bars_done >= earlier.bars_done
         assert later.elapsed_s >= earlier.elapsed_s
-    assert seen[0].best_total is None
+    judged = [progress.phase for progress in seen].index("scoring")
+    assert [progress.best_total is None for progress in seen] == [number < judged for number in range(len(seen))]
+    assert judged > 0 or request_ is not LONG_CHUNKS
     assert seen[-1].best_total == result.best.breakdown.total
     assert seen[-1].best_terms == result.best.breakdown.terms
     assert (seen[-1].finished, seen[-1].candidates, seen[-1].bars) == (8, 8, 8)
@@ -311,7 +319,7 @@ def cancel_after(calls: int) -> Any:
 
 def test_cancelled_before_anything_was_judged() -> None:
     with pytest.raises(CancelledError, match="cancelled before anything"):
-        run(cancelled=cancel_after(3))
+        run(LONG_CHUNKS, cancelled=cancel_after(3))
 
 
 def test_cancelled_later_returns_the_best_so_far() -> None:

@@ -33,11 +33,12 @@ class PopulationConfig(Pace):
         keeps_plain: whether row 0 is the plain sample, which stays whatever its reward.
     """
 
-    keep_early: float = 0.75
+    chunk_share: float | None = 0.125
+    keep_early: float = 0.5
     keep_late: float = 0.5
     wide: float = 1.0
     prune_at: float = 0.25
-    prior: float = 0.0
+    prior: float = 0.1
     keeps_plain: bool = True
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class PopulationConfig(Pace):
 class Population:
     """Rows that promise little reward are replaced, after each chunk, by copies of those that promise more.
 
-    Unless a pilot has found better, three quarters of the rows survive a look, later half of them. Half of the rows or
+    Unless a pilot has found better, half of the rows survive a look, at every eighth of the piece. Half of the rows or
     more start from the original caption, the others from its mutants; until a quarter of the piece is written, one row
     on the original survives. The plain sample (row 0) stays whatever its reward, so the result is never worse than it.
     Rows that have ended stay in the pool with their final reward, and are not copied. Copies always go on with random
