@@ -17,7 +17,7 @@ from motet.search.archive import families_first
 from motet.search.arms import Arms
 from motet.search.budget import Budget, StopReason
 from motet.search.exploration import PLAIN_ROW, Exploration
-from motet.search.mutation import mutate
+from motet.search.mutators import mutate
 from motet.search.plan import Plan
 from motet.search.profile import Stopwatch
 from motet.search.progress import Progress

@@ -5,7 +5,8 @@ from motet.music.caption import Caption
 from motet.music.tempo import TEMPO_WORDS
 from motet.search.captions import read_captions
 from motet.search.gate import admits
-from motet.search.mutation import Mutators, mutate
+from motet.search.mutation import Mutators
+from motet.search.mutators import mutate
 from tests.search.paths import CAPTIONS
 
 parse = captions.parse

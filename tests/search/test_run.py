@@ -17,7 +17,7 @@ from motet.music.meter import Meter
 from motet.rewards.composite import Breakdown, Weights
 from motet.search.controls import SearchControls
 from motet.search.exploration import PLAIN_ROW
-from motet.search.mutation import mutate
+from motet.search.mutators import mutate
 from motet.search.progress import Progress
 from motet.search.request import SearchRequest
 from motet.search.result import Candidate, SearchResult

@@ -135,7 +135,7 @@ class Reward(Protocol):
 
 
 class Mutate(Protocol):
-    """Mutated captions that may stand in for the original (``motet.search.mutation.mutate``)."""
+    """Mutated captions that may stand in for the original (``motet.search.mutators.mutate``)."""
 
     def __call__(
         self, caption: Caption, count: int, *, seed: int, settled: Callable[[Attributes], Attributes]

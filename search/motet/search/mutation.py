@@ -7,7 +7,6 @@ a wording, ``motet.search.gate`` decides whether it may stand in for the origina
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Protocol
 
 from motet.music import caption as captions
@@ -76,15 +75,3 @@ def _parsed(text: str) -> Caption | None:
         return None
     text = text.strip()
     return Caption(text, read(text).attributes)
-
-
-@cache
-def _built_in() -> Mutators:
-    from motet.search import mutators
-
-    return mutators.load()
-
-
-def mutate(caption: Caption, count: int, *, seed: int, settled: Settled = lambda stated: stated) -> tuple[Caption, ...]:
-    """``Mutators.mutate`` with the mutators that are installed: offline, and a function of its arguments."""
-    return _built_in().mutate(caption, count, seed=seed, settled=settled)

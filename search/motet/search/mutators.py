@@ -7,6 +7,7 @@ A mutator is a function of a caption and random numbers, registered by an entry 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final
@@ -130,3 +131,13 @@ def _source(part: str, key: str | None) -> Source:
         return HostedModel(rest if rest.startswith(("http://", "https://")) else part, key=key)
     rule = "must be builtin, lm:FOLDER, http://... or https://..., or several of them between commas"
     raise InvalidInputError.of("mutator", rule, part)
+
+
+@cache
+def _built_in() -> Mutators:
+    return load()
+
+
+def mutate(caption: Caption, count: int, *, seed: int, settled: Settled = lambda stated: stated) -> tuple[Caption, ...]:
+    """``Mutators.mutate`` with the mutators that are installed: offline, and a function of its arguments."""
+    return _built_in().mutate(caption, count, seed=seed, settled=settled)

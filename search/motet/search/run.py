@@ -22,7 +22,7 @@ from motet.search.budget import Budget, Clock, StopReason
 from motet.search.contract import Cancelled, Mutate, Reward, Sampler, Tuning, Vocabulary
 from motet.search.copies import without_near_copies
 from motet.search.exploration import Exploration
-from motet.search.mutation import mutate as rewrite
+from motet.search.mutators import mutate as rewrite
 from motet.search.plan import Plan
 from motet.search.profile import Phase, Stopwatch
 from motet.search.progress import OnProgress, Progress
