@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from motet.music.error import InvalidInputError
@@ -54,6 +54,7 @@ def test_bad_settings_are_refused(field: str, value: Any) -> None:
     parallel=st.integers(1, 6),
     early=st.sampled_from([0.0, 0.0, 0.2]),
 )
+@example(candidates=1, bars=8, mutations=0, seed=0, rounds=2, chunk=7, parallel=1, early=0.0)
 def test_it_ends_within_the_budget_and_with_finished_pieces(
     candidates: int, bars: int, mutations: int, seed: int, rounds: int, chunk: int, parallel: int, early: float
 ) -> None:

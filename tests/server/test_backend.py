@@ -54,7 +54,7 @@ def test_a_mutator_that_is_not_there_is_told_before_anything_is_loaded() -> None
 
 
 def test_clients_are_told_of_mutators_what_they_need() -> None:
-    assert backend.public("builtin, lm:/home/me/models/small,https://host:1/v1?token=secret#large") == (
+    assert backend.public("builtin, lm:/srv/models/small,https://host:1/v1?token=secret#large") == (
         "builtin, lm:small, https://host:1/v1#large"
     )
     assert "secret" not in repr(ServerConfig(mutator_key="secret"))

@@ -88,8 +88,10 @@ class _Growth:
         self._chunk = min(config.chunk(exploration), exploration.bars)
         self._plain = int(exploration.protected.sum())  # rows of the plain sample: it is row 0, or there is none
         self._bars_left = (exploration.size - self._plain) * exploration.bars
-        to_end = exploration.bars - self._chunk  # bars that the shortest beginning lacks; one can be ended at least
-        self._kept = max(config.finish_share * self._bars_left, to_end) if to_end else 0
+        self._kept = 0.0
+        to_end = exploration.bars - self._chunk  # bars that the shortest beginning lacks
+        if to_end and self._bars_left:  # one piece can be begun, and ended
+            self._kept = min(max(config.finish_share * self._bars_left, to_end), self._bars_left - self._chunk)
         self._branches = Branches.empty(1 + exploration.size * exploration.bars)
         self._stands = np.full(exploration.size, ROOT, np.int64)  # [B] node of each row
         mutants = sorted(set(exploration.arms.tolist()) - {ORIGINAL})
